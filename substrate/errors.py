@@ -1,0 +1,16 @@
+"""The one exception that is meant for a person: a wrong name, file or setting, refused before anything runs."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Bad input from a person; its message says who, what came, what is allowed and how to mend it."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Build the refusal of a name that is not registered, with the nearest ones first."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return UserError(f"There is no {kind} {name!r}.{hint} Known: {', '.join(known)}.")

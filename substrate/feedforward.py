@@ -1,0 +1,85 @@
+"""One layer of rate neurons: y = phi(W x), every weight plastic.
+
+    u_i = sum_j w_ij x_j        y_i = phi(u_i)        w_ij <- w_ij + eta dw_ij
+
+The outputs are computed from the old weights before any synapse changes, and slow variables are read before they
+move. For several outputs a rule may read the lateral sums that subspace rules need.
+"""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from substrate.errors import unknown
+from substrate.network import Network, State
+from substrate.plasticity import Plasticity
+
+ACTIVATIONS = {
+    "linear": lambda u: u,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+}
+
+OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "w_norm", "pre_norm"})
+LATERAL = frozenset({"lat", "lat_ord"})
+
+
+def _spread(w: Array, x: Array) -> tuple[str, Array]:
+    """Spell a product with the inputs so that it is computed once and not fused into the rule."""
+    shared = x.shape[-1] == 1 and w.shape[-1] != 1
+    return ("ik", x[..., 0]) if shared else ("ikp", x)
+
+
+@lru_cache
+def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
+    """Build the network; its sizes come with the weights it is given.
+
+    Parameters
+    ----------
+    activation
+        Name of phi.
+    lateral
+        Whether the synapses see the lateral sums, which need several outputs to mean anything.
+
+    Raises
+    ------
+    UserError
+        If the activation is not one of `ACTIVATIONS`.
+    """
+    if activation not in ACTIVATIONS:
+        raise unknown("activation", activation, ACTIVATIONS)
+    phi = ACTIVATIONS[activation]
+
+    def init(plasticity: Plasticity, w0: Array) -> State:
+        return State(w0, {name: slow.start(w0) for name, slow in plasticity.slow.items()})
+
+    def step(
+        plasticity: Plasticity, state: State, drive: Array, rate: Array
+    ) -> tuple[State, Array]:
+        w = state.w
+        lanes, x = _spread(w, drive)
+        u = jnp.einsum(f"oikp,{lanes}->okp", w, x)
+        y = phi(u)
+        seen = {
+            "pre": drive[None],
+            "post": y[:, None],
+            "w": w,
+            "u": u[:, None],
+            "eta": rate[None, None],
+            "w_norm": jnp.sqrt(jnp.sum(w * w, axis=1, keepdims=True)),
+            "pre_norm": jnp.sqrt(jnp.sum(drive * drive, axis=0))[None, None],
+            **state.slow,
+        }
+        if lateral:
+            seen["lat"] = jnp.einsum("okp,oikp->ikp", y, w)[None]
+            seen["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
+        slow = {
+            name: jnp.broadcast_to(state.slow[name] + update.change(seen), state.slow[name].shape)
+            for name, update in plasticity.slow.items()
+        }
+        return State(w + rate[None, None] * plasticity.forward(seen), slow), y
+
+    return Network(OBSERVABLES | LATERAL if lateral else OBSERVABLES, init, step)

@@ -1,0 +1,91 @@
+"""What a rule may compute: every function in its JAX, NumPy and SymPy forms, as one table.
+
+The protected division is the rational function
+
+    pdiv(a, b) = a b / (b**2 + 1e-6)
+
+which is a / b wherever |b| is well above 1e-3 and 0 at b = 0. It has no branch, so it means the same in a
+simulator, on a chip, in SymPy and in exact arithmetic.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import jax.numpy as jnp
+import sympy
+from jax import Array
+
+#: Square of the width over which the protected division leaves a / b.
+EPSILON = 1e-6
+
+
+class pdiv(sympy.Function):  # noqa: N801 - SymPy functions carry the name they print
+    """Protected division a b / (b**2 + 1e-6), kept whole so that it stays readable."""
+
+    nargs = (2,)
+
+    @classmethod
+    def eval(cls, a: sympy.Expr, b: sympy.Expr) -> sympy.Expr | None:
+        """Exact on numbers, and 0 where an argument is 0; nothing else simplifies exactly."""
+        if a == 0 or b == 0:
+            return sympy.Integer(0)
+        if a.is_number and b.is_number:
+            return a * b / (b**2 + sympy.Rational(1, round(1 / EPSILON)))
+        return None
+
+    def _latex(self, printer: Any) -> str:
+        a, b = (printer.doprint(argument) for argument in self.args)
+        return rf"\frac{{{a}\,({b})}}{{({b})^{{2}} + 10^{{-6}}}}"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of one or two arguments in all the forms that the platform needs."""
+
+    name: str
+    arity: int
+    jax: Callable[..., Array]
+    symbolic: Callable[..., sympy.Expr]
+    numpy: str  # a format for generated code; {0} and {1} are the arguments
+    commutative: bool = False
+
+
+def _step(a: Array) -> Array:
+    return jnp.where(a > 0, 1.0, 0.0).astype(a.dtype)
+
+
+_TABLE = (
+    Function("add", 2, jnp.add, lambda a, b: a + b, "({0} + {1})", commutative=True),
+    Function("sub", 2, jnp.subtract, lambda a, b: a - b, "({0} - {1})"),
+    Function("mul", 2, jnp.multiply, lambda a, b: a * b, "({0} * {1})", commutative=True),
+    Function(
+        "div", 2, lambda a, b: a * b / (b * b + EPSILON), pdiv, "({0} * {1} / ({1} * {1} + 1e-06))"
+    ),
+    Function("min", 2, jnp.minimum, sympy.Min, "numpy.minimum({0}, {1})", commutative=True),
+    Function("max", 2, jnp.maximum, sympy.Max, "numpy.maximum({0}, {1})", commutative=True),
+    Function("abs", 1, jnp.abs, sympy.Abs, "numpy.abs({0})"),
+    Function("sign", 1, jnp.sign, sympy.sign, "numpy.sign({0})"),
+    Function("step", 1, _step, lambda a: sympy.Heaviside(a, 0), "numpy.where({0} > 0, 1.0, 0.0)"),
+    Function("tanh", 1, jnp.tanh, sympy.tanh, "numpy.tanh({0})"),
+    Function("exp", 1, jnp.exp, sympy.exp, "numpy.exp({0})"),
+    Function("sqrt", 1, jnp.sqrt, sympy.sqrt, "numpy.sqrt({0})"),
+    Function("reciprocal", 1, jnp.reciprocal, lambda a: 1 / a, "(1.0 / {0})"),
+)
+
+FUNCTIONS: Mapping[str, Function] = MappingProxyType({f.name: f for f in _TABLE})
+
+#: What a search may use: functions that are defined everywhere.
+PRIMITIVES: tuple[str, ...] = (
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "min",
+    "max",
+    "abs",
+    "sign",
+    "step",
+    "tanh",
+)

@@ -1,0 +1,104 @@
+"""A rule as a graph of two-argument operations: what a genome decodes to and what the interpreter schedules.
+
+An operand is the name of a terminal, a number, or the index of an earlier node. Numbers are wrapped, since 0 and
+0.0 are equal in Python, and a node's index must never be taken for a number.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import sympy
+
+from substrate.functions import FUNCTIONS
+from substrate.lowering import walk
+from substrate.rule import Rule, Slow
+from substrate.vocabulary import names
+
+
+class Number(NamedTuple):
+    """A constant operand."""
+
+    value: float
+
+
+Operand = str | Number | int
+
+
+class Node(NamedTuple):
+    """One operation; `b` repeats `a` where the function takes one argument."""
+
+    function: str
+    a: Operand
+    b: Operand
+
+
+class Graph(NamedTuple):
+    """Nodes in an order in which operands come first, and the operand that each equation returns."""
+
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, Operand]
+
+
+def prune(graph: Graph) -> Graph:
+    """Drop the nodes that no output reaches."""
+    reached: set[int] = set()
+    for operand in graph.outputs.values():
+        if isinstance(operand, int):
+            reached.add(operand)
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        if index in reached:
+            reached.update(o for o in graph.nodes[index][1:] if isinstance(o, int))
+    if len(reached) == len(graph.nodes):
+        return graph
+    place = {old: new for new, old in enumerate(sorted(reached))}
+
+    def move(operand: Operand) -> Operand:
+        return place[operand] if isinstance(operand, int) else operand
+
+    kept = (graph.nodes[i] for i in place)
+    nodes = tuple(Node(f, move(a), move(b)) for f, a, b in kept)
+    return Graph(nodes, {name: move(o) for name, o in graph.outputs.items()})
+
+
+def from_rule(rule: Rule) -> Graph:
+    """Write a rule's equations as a graph, its constants as numbers."""
+    nodes: list[Node] = []
+    index: dict[Node, int] = {}
+    values = {symbol: rule.constants[str(symbol)] for symbol in names(" ".join(rule.constants))}
+
+    def leaf(value: sympy.Expr) -> Operand:
+        return str(value) if value.is_Symbol else Number(float(value))
+
+    def apply(function: str, operands: tuple[Operand, ...]) -> Operand:
+        node = Node(function, operands[0], operands[-1])
+        if node not in index:
+            index[node] = len(nodes)
+            nodes.append(node)
+        return index[node]
+
+    outputs = {name: walk(e.subs(values), leaf, apply) for name, e in rule.equations.items()}
+    return Graph(tuple(nodes), outputs)
+
+
+def to_rule(graph: Graph, name: str, slow: tuple[Slow, ...] = ()) -> Rule:
+    """Write a graph as a rule; `slow` gives scope and initial value of its slow variables, not their rates."""
+    values: list[sympy.Expr] = []
+
+    def value(operand: Operand) -> sympy.Expr:
+        if isinstance(operand, int):
+            return values[operand]
+        return names(operand)[0] if isinstance(operand, str) else _exact(operand.value)
+
+    for node in graph.nodes:
+        function = FUNCTIONS[node.function]
+        arguments = (node.a, node.b)[: function.arity]
+        values.append(function.symbolic(*map(value, arguments)))
+    equations = {key: value(operand) for key, operand in graph.outputs.items()}
+    rates = tuple(Slow(s.name, equations.pop(f"d_{s.name}"), s.scope, s.initial) for s in slow)
+    if set(equations) == {"dw"}:
+        return Rule(name, equations["dw"], slow=rates)
+    return Rule(name, {key.removeprefix("dw_"): e for key, e in equations.items()}, slow=rates)
+
+
+def _exact(value: float) -> sympy.Expr:
+    return sympy.Integer(int(value)) if value == int(value) else sympy.Float(value)

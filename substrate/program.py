@@ -1,0 +1,315 @@
+"""`interpret`: a population of different rules in one compiled program.
+
+A rule is scheduled as code for an accumulator and a few registers: every instruction combines the accumulator
+with one operand (a number, a terminal, the accumulator itself or a register), and may copy the result into a
+register. Each lane of the population follows its own instructions, so an instruction costs a handful of selects
+rather than a branch. Instructions run in segments of `SEGMENT`; how many segments run is a number, not a shape, so
+longer rules never recompile and short ones never pay for long ones.
+
+Arithmetic is written as multiply-adds, acc' = (gamma b + alpha) acc + beta b with coefficients 0, 1 and -1, which
+is exact in floating point and needs no selects; other functions are selected one by one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from substrate.functions import FUNCTIONS
+from substrate.graph import Graph, Number, Operand
+from substrate.plasticity import Plasticity, Seen, SlowUpdate
+from substrate.rule import FORWARD, Slow
+
+#: Instructions that run between two looks at the clock; registers are in memory only in between.
+SEGMENT = 4
+
+#: Operations that are multiply-adds, with their coefficients (alpha, beta, gamma).
+ARITHMETIC = {
+    "noop": (1, 0, 0),
+    "load": (0, 1, 0),
+    "add": (1, 1, 0),
+    "sub": (1, -1, 0),
+    "rsub": (-1, 1, 0),
+    "mul": (0, 0, 1),
+}
+
+
+class Machine(NamedTuple):
+    """What a compiled interpreter can do: shapes and tables, no numbers of any rule."""
+
+    terminals: tuple[str, ...]
+    functions: tuple[str, ...]
+    registers: int = 3
+    segments: int = 64  # capacity; only as many run as the longest rule needs
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Names of the operation codes; an `r` in front swaps the operands."""
+        others = [f for f in self.functions if f not in ARITHMETIC]
+        swapped = [
+            f"r{f}" for f in others if FUNCTIONS[f].arity == 2 and not FUNCTIONS[f].commutative
+        ]
+        return (*ARITHMETIC, *others, *swapped)
+
+
+class Instruction(NamedTuple):
+    operation: int
+    source: int  # 0: `number`; then the terminals, the accumulator, the registers
+    target: int  # 0: none; k: register k - 1
+    number: float
+
+
+Code = tuple[Instruction, ...]
+
+
+class TooLong(Exception):  # noqa: N818 - a finding about a rule, not an error
+    """The rule does not fit the machine; whoever evaluates it turns this into a value."""
+
+
+def schedule(graph: Graph, machine: Machine) -> dict[str, Code]:
+    """Order a graph's operations for an accumulator with registers, one code per output.
+
+    A value that is needed again waits in a register if one is free and is computed again if not. Where that leaves
+    too few registers for the rest, everything that is needed again is computed again.
+
+    Raises
+    ------
+    TooLong
+        If the registers or the capacity do not suffice.
+    """
+
+    def code(operand: Operand) -> Code:
+        try:
+            return _Scheduler(graph, machine, share=True).run(operand)
+        except TooLong:
+            return _Scheduler(graph, machine, share=False).run(operand)
+
+    return {name: code(operand) for name, operand in graph.outputs.items()}
+
+
+class _Scheduler:
+    def __init__(self, graph: Graph, machine: Machine, share: bool) -> None:
+        self.nodes, self.share = graph.nodes, share
+        self.limit = machine.segments * SEGMENT
+        self.codes = {name: i for i, name in enumerate(machine.operations)}
+        self.sources: dict[Operand, int] = {name: 1 + i for i, name in enumerate(machine.terminals)}
+        self.accumulator = 1 + len(machine.terminals)
+        self.free = list(range(machine.registers, 0, -1))
+        self.held: dict[int, int] = {}  # node -> register
+        self.pinned: list[int] = []  # nodes that a half-finished operation waits for
+        self.at_hand: Operand | None = None  # node whose value the accumulator holds
+        self.code: list[Instruction] = []
+        self.need: list[int] = []  # registers that each node's subtree needs (Sethi and Ullman)
+
+    def run(self, output: Operand) -> Code:
+        self.uses = [0] * len(self.nodes)
+        stack = [output] if isinstance(output, int) else []
+        while stack:
+            for operand in set(self.nodes[stack.pop()][1:]):
+                if isinstance(operand, int):
+                    self.uses[operand] += 1
+                    if self.uses[operand] == 1:
+                        stack.append(operand)
+        for _, a, b in self.nodes:
+            first, second = sorted((self._needed(a), self._needed(b)))
+            self.need.append(
+                second if first < second else second + 1 if first >= 0 and a != b else max(first, 0)
+            )
+        if isinstance(output, int):
+            self.compute(output)
+        else:
+            self.emit("load", output)
+        return tuple(self.code)
+
+    def _needed(self, operand: Operand) -> int:
+        return self.need[operand] if isinstance(operand, int) else -1
+
+    def emit(self, operation: str, operand: Operand) -> None:
+        """Append one instruction on an operand that is at hand."""
+        if len(self.code) >= self.limit:
+            raise TooLong
+        if isinstance(operand, int):
+            source = (
+                self.accumulator
+                if operand == self.at_hand
+                else self.accumulator + self.held[operand]
+            )
+            number = 0.0
+        elif isinstance(operand, str):
+            source, number = self.sources[operand], 0.0
+        else:
+            source, number = 0, operand.value
+        self.code.append(Instruction(self.codes[operation], source, 0, number))
+
+    def simple(self, operand: Operand) -> bool:
+        """Whether an instruction can read this operand now."""
+        return not isinstance(operand, int) or operand in self.held or operand == self.at_hand
+
+    def used(self, operand: Operand) -> None:
+        """Count one use and free the register after the last."""
+        if isinstance(operand, int):
+            self.uses[operand] -= 1
+            spent = self.uses[operand] <= 0 and operand not in self.pinned
+            if spent and operand in self.held:
+                self.free.append(self.held.pop(operand))
+
+    def keep(self, node: int) -> None:
+        """Copy the result of the last instruction, the value of `node`, into a register."""
+        if not self.free:
+            raise TooLong
+        register = self.held[node] = self.free.pop()
+        self.code[-1] = self.code[-1]._replace(target=register)
+
+    def fetch(self, operand: Operand) -> None:
+        """Bring an operand into the accumulator."""
+        if isinstance(operand, int) and operand not in self.held:
+            if operand != self.at_hand:
+                self.compute(operand)
+        else:
+            self.emit("load", operand)
+            self.at_hand = operand if isinstance(operand, int) else None
+
+    def compute(self, index: int) -> None:
+        """Leave the value of a node in the accumulator."""
+        function, a, b = self.nodes[index]
+        unary = FUNCTIONS[function].arity == 1 or a == b
+        if unary:
+            self.fetch(a)
+        else:
+            swap = self.at_hand == b or (self.at_hand != a and self._needed(b) > self._needed(a))
+            first, second = (b, a) if swap else (a, b)
+            self.fetch(first)
+            if not self.simple(second):
+                assert isinstance(first, int), "a terminal never waits for a node"
+                if first not in self.held:
+                    self.keep(first)
+                self.pinned.append(first)
+                self.fetch(second)
+                self.pinned.pop()
+                first, second, swap = second, first, not swap
+        if FUNCTIONS[function].arity == 1:
+            self.emit(function, Number(0.0))
+        elif unary:
+            if self.at_hand is None:  # the accumulator holds a copy of a terminal or a number
+                self.emit(function, a)
+            else:
+                self.emit(function, self.at_hand)
+        else:
+            reverse = "r" if swap and not FUNCTIONS[function].commutative else ""
+            self.emit(reverse + function, second)
+        for operand in {a, b}:
+            self.used(operand)
+        self.at_hand = index
+        wanted = self.share and self.uses[index] > 1
+        if wanted and len(self.free) > 1 and index not in self.held:
+            self.keep(index)
+
+
+class Programs(NamedTuple):
+    """Code of one equation for a population; every array is (segment, SEGMENT, 1, P)."""
+
+    operation: Array | np.ndarray
+    source: Array | np.ndarray
+    target: Array | np.ndarray
+    number: Array | np.ndarray
+
+
+def assemble(
+    codes: Sequence[Code], lanes: Iterable[int], machine: Machine, blocks: int, width: int
+) -> tuple[Programs, np.ndarray]:
+    """Lay out codes side by side in blocks of `width` lanes, padded with `noop`.
+
+    Parameters
+    ----------
+    codes, lanes
+        The codes, and for each the lane it goes to, counted through all blocks.
+
+    Returns
+    -------
+    The arrays, (block, segment, SEGMENT, 1, width), and the number of segments that each block needs.
+    """
+    shape = (machine.segments * SEGMENT, blocks * width)
+    arrays = [np.zeros(shape, np.int32) for _ in range(3)] + [np.zeros(shape, np.float32)]
+    lengths = np.zeros(blocks, np.int32)
+    for lane, code in zip(lanes, codes, strict=True):
+        for field, values in zip(arrays, zip(*code, strict=True), strict=True):
+            field[: len(code), lane] = values
+        lengths[lane // width] = max(lengths[lane // width], -(-len(code) // SEGMENT))
+
+    def blocked(array: np.ndarray) -> np.ndarray:
+        cut = array.reshape(machine.segments, SEGMENT, 1, blocks, width)
+        return np.ascontiguousarray(np.moveaxis(cut, 3, 0))
+
+    return Programs(*map(blocked, arrays)), lengths
+
+
+def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Seen], Array]:
+    """Decode the operations once, outside the loop over steps, and return what runs at every step."""
+    table = np.array([ARITHMETIC.get(o, (1, 0, 0)) for o in machine.operations], np.float32)
+    alpha, beta, gamma = (jnp.asarray(column)[programs.operation] for column in table.T)
+    selected = list(enumerate(machine.operations))[len(ARITHMETIC) :]
+
+    def run(seen: Seen) -> Array:
+        shape = jnp.broadcast_shapes(*(jnp.shape(seen[name]) for name in machine.terminals))
+        inputs = [jnp.broadcast_to(seen[name], shape) for name in machine.terminals]
+
+        def segment(s: Array, values: tuple[Array, ...]) -> tuple[Array, ...]:
+            accumulator, *registers = values
+            for i in range(SEGMENT):
+                at = (s, i)
+                operand = jnp.broadcast_to(programs.number[at], shape)
+                for code, value in enumerate([*inputs, accumulator, *registers], start=1):
+                    operand = jnp.where(programs.source[at] == code, value, operand)
+                result = (gamma[at] * operand + alpha[at]) * accumulator + beta[at] * operand
+                for code, name in selected:
+                    value = _function(name)(accumulator, operand)
+                    result = jnp.where(programs.operation[at] == code, value, result)
+                target = programs.target[at]
+                registers = [
+                    jnp.where(target == k, result, r) for k, r in enumerate(registers, start=1)
+                ]
+                accumulator = result
+            return (accumulator, *registers)
+
+        start = (jnp.zeros(shape, jnp.float32),) * (1 + machine.registers)
+        return lax.fori_loop(0, length, segment, start)[0]
+
+    return run
+
+
+def _function(name: str) -> Callable[[Array, Array], Array]:
+    """The effect of an operation that is not a multiply-add on (accumulator, operand)."""
+    if name not in FUNCTIONS:
+        return lambda a, b: FUNCTIONS[name[1:]].jax(b, a)
+    if FUNCTIONS[name].arity == 1:
+        return lambda a, b: FUNCTIONS[name].jax(a)
+    return FUNCTIONS[name].jax
+
+
+def interpret(
+    programs: Mapping[str, Programs],
+    lengths: Mapping[str, Array],
+    machine: Machine,
+    slow: Sequence[Slow] = (),
+) -> Plasticity:
+    """Make the plasticity of a population.
+
+    Parameters
+    ----------
+    programs
+        One entry per equation: `dw` (or `dw_PROJECTION`), and `d_NAME` for every slow variable.
+    lengths
+        Segments to run, per equation; traced.
+    machine
+        The tables that the programs were assembled for.
+    slow
+        Scope and initial value of the slow variables; their rates are in `programs`.
+    """
+
+    run = {name: _runner(programs[name], lengths[name], machine) for name in programs}
+    changes = {FORWARD if n == "dw" else n[3:]: f for n, f in run.items() if n.startswith("dw")}
+    return Plasticity(
+        changes, {s.name: SlowUpdate(run[f"d_{s.name}"], s.scope, s.initial) for s in slow}
+    )

@@ -1,0 +1,159 @@
+"""A rule: a few equations over what one synapse can observe, with named constants and slow variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import sympy
+
+from substrate.errors import UserError
+from substrate.vocabulary import SCOPES, VOCABULARY, Locality
+
+#: The projection that `dw` means where a network has only one.
+FORWARD = "forward"
+
+#: Where a slow variable of each scope is kept.
+KEPT = {
+    "synapse": Locality.SYNAPSE,
+    "pre": Locality.NEURON,
+    "post": Locality.NEURON,
+    "global": Locality.BROADCAST,
+}
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A further state variable: it moves by `rate` at every step, read before it moves.
+
+    `scope` says whose it is: each synapse's, each input line's, each neuron's, or the network's.
+    """
+
+    name: str
+    rate: sympy.Expr
+    scope: str = "synapse"
+    initial: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", sympy.sympify(self.rate, strict=True))
+        if self.scope not in SCOPES:
+            raise UserError(
+                f"Slow variable {self.name!r} has scope {self.scope!r}. Allowed: {', '.join(SCOPES)}."
+            )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a synapse changes: `w += eta * dw` at every step, `eta` being the network's learning rate.
+
+    Parameters
+    ----------
+    name
+        What people call it; a zoo rule has the name of its file.
+    dw
+        The change of one weight at unit rate: one expression for the projection `forward`, or a mapping from
+        projection to expression where a network has several plastic projections.
+    constants
+        Named numbers with their defaults. They are traced: a new value never recompiles.
+    slow
+        Further state variables, each with its own rate equation.
+    reference
+        The publication it comes from.
+    note
+        What a user must know before quoting it: where it holds, what is unverified.
+
+    Raises
+    ------
+    UserError
+        If an expression reads a name that is no observable, constant or slow variable.
+    """
+
+    name: str
+    dw: sympy.Expr | float | Mapping[str, sympy.Expr]
+    constants: Mapping[str, float] = field(default_factory=dict)
+    slow: tuple[Slow, ...] = ()
+    reference: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        constants = {name: float(value) for name, value in self.constants.items()}
+        object.__setattr__(self, "constants", MappingProxyType(constants))
+        object.__setattr__(self, "slow", tuple(self.slow))
+        self._check()
+
+    @property
+    def changes(self) -> dict[str, sympy.Expr]:
+        """The expression of each plastic projection."""
+        projections = self.dw if isinstance(self.dw, Mapping) else {FORWARD: self.dw}
+        return {p: sympy.sympify(e, strict=True) for p, e in projections.items()}
+
+    def _check(self) -> None:
+        own = [*self.constants, *(s.name for s in self.slow)]
+        for taken in {n for n in own if own.count(n) > 1 or n in VOCABULARY}:
+            raise UserError(
+                f"Rule {self.name!r} defines {taken!r} twice, or over an observable. Rename it."
+            )
+        allowed = {*own, *VOCABULARY}
+        for what, expression in self.equations.items():
+            strange = sorted(str(s) for s in expression.free_symbols if str(s) not in allowed)
+            if strange:
+                raise UserError(
+                    f"Rule {self.name!r}: {what} = {expression} uses {', '.join(strange)}, but a "
+                    f"synapse observes only {', '.join(VOCABULARY)}. Declare it in `constants` with "
+                    "a default, or in `slow` with a rate."
+                )
+        scopes = {
+            **{o.name: o.scope for o in VOCABULARY.values()},
+            **{s.name: s.scope for s in self.slow},
+        }
+        for slow in self.slow:
+            wide = [
+                str(s)
+                for s in slow.rate.free_symbols
+                if not _fits(scopes.get(str(s), "global"), slow.scope)
+            ]
+            if wide:
+                raise UserError(
+                    f"Rule {self.name!r}: the slow variable {slow.name!r} belongs to `{slow.scope}` "
+                    f"but its rate reads {', '.join(sorted(wide))}, which differs between synapses "
+                    f"of one {slow.scope}. Widen its scope."
+                )
+
+    @property
+    def equations(self) -> dict[str, sympy.Expr]:
+        """Every expression of the rule by name: `dw` (or `dw_PROJECTION`), then `d_NAME` per slow variable."""
+        changes = self.changes
+        single = tuple(changes) == (FORWARD,)
+        named = {"dw" if single else f"dw_{p}": e for p, e in changes.items()}
+        return {**named, **{f"d_{s.name}": s.rate for s in self.slow}}
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the observables that the rule needs."""
+        symbols = {str(s) for e in self.equations.values() for s in e.free_symbols}
+        return frozenset(symbols & VOCABULARY.keys())
+
+    @property
+    def locality(self) -> Locality:
+        """How far the farthest signal it reads, or keeps as a slow variable, must travel."""
+        read = [VOCABULARY[name].locality for name in self.reads]
+        kept = [KEPT[slow.scope] for slow in self.slow]
+        return max(read + kept, default=Locality.SYNAPSE)
+
+    def with_constants(self, **values: float) -> "Rule":
+        """Return the same structure with other values of some constants."""
+        strange = sorted(values.keys() - self.constants.keys())
+        if strange:
+            known = ", ".join(self.constants) or "none"
+            raise UserError(
+                f"Rule {self.name!r} has no constant {', '.join(strange)}. It has: {known}."
+            )
+        return replace(self, constants={**self.constants, **values})
+
+    def renamed(self, name: str) -> "Rule":
+        """Return the same rule under another name."""
+        return replace(self, name=name)
+
+
+def _fits(inner: str, outer: str) -> bool:
+    """Whether a variable of scope `inner` has one value for everything that shares one `outer`."""
+    return outer == "synapse" or inner == "global" or inner == outer
