@@ -1,0 +1,120 @@
+"""What a task is: a family of instances, drawn from a distribution, with a score that 0 and 1 pin down.
+
+0 is what the network scores when it does not learn (measured with the rule `frozen` on the same instances), 1 is
+the best known solution (`ceiling`). A family may have several settings, such as input dimensions; each is one
+shape of network, compiled once, and they count equally.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax import Array
+from pydantic import BaseModel, ConfigDict
+
+from substrate.network import Network
+from substrate.simulate import Episode, Reading, Trace
+
+#: Streams of instances that never meet: searches see the first, champions are chosen on the second, all that is
+#: printed comes from the third.
+SPLITS = ("train", "validation", "test")
+
+#: Distance between the numbers of data sets of different splits.
+APART = 10**9
+
+
+class Instance(NamedTuple):
+    """One task instance as plain arrays."""
+
+    drive: np.ndarray  # (step, pre)
+    w0: np.ndarray  # (post, pre)
+    target: dict[str, np.ndarray]
+
+
+class Outcome(NamedTuple):
+    """What learning was worth, per lane."""
+
+    quality: Array  # (K, P), in the task's own unit
+    ceiling: Array  # broadcasts to quality: the quality of the best known solution
+    metrics: dict[str, Array]  # (K, P) each, for people
+
+
+class Draw(NamedTuple):
+    """Where an instance comes from.
+
+    `place` counts the instances of a split, so that a family can balance its kinds. `number` is for data sets that
+    are published by number: the seed plus the place, far apart for different splits.
+    """
+
+    rng: np.random.Generator
+    split: str
+    place: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One shape of network and instance."""
+
+    name: str
+    network: Network
+    rate: float
+    sample: Callable[[Draw], Instance]
+    reading: Reading
+    score: Callable[[Episode, Trace], Outcome]
+
+
+class Options(BaseModel):
+    """Base of every family's options: frozen, typed, and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A task family, as found by discovery.
+
+    Parameters
+    ----------
+    name
+        The name of its file.
+    asks, solved, reference
+        For people: what the task asks, when it counts as solved, where it was published.
+    options
+        The settings that a user may change, with their defaults.
+    build
+        Turns options into settings.
+    """
+
+    name: str
+    asks: str
+    solved: str
+    reference: str
+    options: type[Options]
+    build: Callable[[Any], tuple[Setting, ...]]
+
+
+def draw(setting: Setting, where: tuple[int, int], split: str, instances: range) -> Episode:
+    """Draw instances as one episode whose arrays end in (instances, 1).
+
+    Parameters
+    ----------
+    where
+        The seed, and the index of the setting: instance `i` of a split is the same whatever else is drawn.
+    """
+    seed, index = where
+    drawn = []
+    for i in instances:
+        stream = SPLITS.index(split)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, index, i)))
+        drawn.append(setting.sample(Draw(rng, split, i, (seed + i + stream * APART) % 2**32)))
+
+    def stack(arrays: list[np.ndarray]) -> np.ndarray:
+        return np.stack(arrays, axis=-1)[..., None].astype(np.float32)
+
+    return Episode(
+        stack([d.drive for d in drawn]),  # type: ignore[arg-type]
+        stack([d.w0 for d in drawn]),  # type: ignore[arg-type]
+        {key: stack([d.target[key] for d in drawn]) for key in drawn[0].target},  # type: ignore[misc]
+    )
