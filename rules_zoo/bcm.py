@@ -1,0 +1,26 @@
+"""BCM: a sliding threshold turns weak activity into depression.
+
+    dw = pre post (post - theta)
+    dtheta = (post**2 - theta) / tau
+
+The threshold follows the recent power of the cell, so a cell that fires too much finds it harder
+to strengthen: activity stays bounded where plain Hebb runs away, and the cell comes to answer one
+of several patterns. Shown K independent patterns equally often, a linear cell answers K to its
+own, 0 to the others, and theta rests at K.
+
+`tau` [steps] is the memory of the threshold. It must be longer than the patterns take to alternate
+and shorter than 1 / (eta |pre|**2): beyond, the threshold lags and the answers oscillate.
+"""
+
+from substrate import POST, PRE, Rule, Slow, names
+
+tau, theta = names("tau theta")
+
+RULE = Rule(
+    name="bcm",
+    dw=PRE * POST * (POST - theta),
+    constants={"tau": 50.0},
+    slow=(Slow("theta", rate=(POST**2 - theta) / tau, scope="post", initial=1.0),),
+    reference="Bienenstock, Cooper & Munro 1982, J. Neurosci. 2(1):32-48; "
+    "in this form Intrator & Cooper 1992, Neural Networks 5(1):3-17",
+)

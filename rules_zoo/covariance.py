@@ -1,0 +1,32 @@
+"""Covariance: Hebb on deviations from the mean, so that a constant background teaches nothing.
+
+    covariance: dw = (pre - pre_mean) (post - post_mean)
+    covariance_pre: dw = (pre - pre_mean) post
+    covariance_post: dw = pre (post - post_mean)
+    dpre_mean = (pre - pre_mean) / tau
+    dpost_mean = (post - post_mean) / tau
+
+One centred factor is enough: in a linear neuron all three drift along C w with C the covariance of
+the input, where Hebb drifts along (C + m m^T) w. Like Hebb they are unbounded.
+
+`tau` [steps] is the memory of the means. It must be long against the correlation time of the input
+and short against 1 / (eta lambda1); two centred factors share the noise of the estimates and so
+drift faster, by a factor 1 + 1 / (2 tau - 1).
+"""
+
+from substrate import POST, PRE, Rule, Slow, names
+
+tau, pre_mean, post_mean = names("tau pre_mean post_mean")
+
+CONSTANTS = {"tau": 100.0}
+MEAN_PRE = Slow("pre_mean", rate=(PRE - pre_mean) / tau, scope="pre")
+MEAN_POST = Slow("post_mean", rate=(POST - post_mean) / tau, scope="post")
+REFERENCE = "Sejnowski 1977, J. Math. Biol. 4(4):303-321"
+NOTE = "Unbounded: the weights diverge on every stationary input."
+
+x, y = PRE - pre_mean, POST - post_mean
+RULE = (
+    Rule("covariance", x * y, CONSTANTS, (MEAN_PRE, MEAN_POST), REFERENCE, NOTE),
+    Rule("covariance_pre", x * POST, CONSTANTS, (MEAN_PRE,), REFERENCE, NOTE),
+    Rule("covariance_post", PRE * y, CONSTANTS, (MEAN_POST,), REFERENCE, NOTE),
+)

@@ -1,0 +1,12 @@
+"""Frozen: the control that does not learn.
+
+    dw = 0
+
+What a network scores under it is the floor of every task. No constants; it holds always.
+"""
+
+from sympy import Integer
+
+from substrate import Rule
+
+RULE = Rule(name="frozen", dw=Integer(0), reference="control")
