@@ -1,0 +1,1 @@
+"""What searches: genome, search, evaluation, workers, tracking, export, report, command line."""

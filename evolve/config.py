@@ -1,0 +1,265 @@
+"""One frozen configuration a run: from defaults, a TOML file and flags, in that order.
+
+Every field is a parameter in MLflow and a key of the TOML file; the most used ones are flags. Whatever a person can
+get wrong is refused here, before anything runs.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from evolve.genome import Grid
+from evolve.search import Plan
+from substrate.errors import UserError, unknown
+from substrate.functions import PRIMITIVES
+from substrate.graph import Number
+from substrate.program import Machine
+from substrate.rule import Slow
+from substrate.vocabulary import VOCABULARY, observables
+from tasks import FAMILIES
+from tasks.base import Family, Options
+
+Model = TypeVar("Model", bound=BaseModel)
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+
+
+class Closed(BaseModel):
+    """Frozen, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Genes(Closed):
+    """What rules are made of."""
+
+    terminals: tuple[str, ...] = Field(
+        ("pre", "post", "w"), description="observables a rule may read"
+    )
+    constants: tuple[Finite, ...] = Field((), description="fixed numbers a rule may use")
+    evolved_constants: int = Field(
+        0, ge=0, le=16, description="constants each genome carries and mutates"
+    )
+    slow: tuple[str, ...] = Field(
+        (), description="slow variables, one per synapse, whose rates evolve too"
+    )
+    primitives: tuple[str, ...] = Field(
+        ("add", "sub", "mul"), min_length=1, description="functions"
+    )
+    columns: int = Field(16, ge=1, le=2000, description="columns of the grid")
+    rows: int = Field(1, ge=1, le=100, description="rows of the grid")
+    levels_back: int | None = Field(
+        None, ge=1, description="columns a node may look back; all if not given"
+    )
+
+    @field_validator("primitives")
+    @classmethod
+    def _known_primitives(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in PRIMITIVES:
+                raise unknown("primitive", name, PRIMITIVES)
+        return names
+
+    @field_validator("terminals")
+    @classmethod
+    def _known_terminals(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in VOCABULARY:
+                raise unknown("observable", name, VOCABULARY)
+        if not names:
+            raise UserError("A rule must read something: `terminals` is empty.")
+        return names
+
+    @field_validator("slow")
+    @classmethod
+    def _free_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name in VOCABULARY or not name.isidentifier() or names.count(name) > 1:
+                raise UserError(f"Slow variable {name!r} needs a free name of letters and digits.")
+        return names
+
+
+class Variation(Closed):
+    """How the search moves."""
+
+    islands: int = Field(
+        64, ge=1, le=4096, description="independent populations that advance together"
+    )
+    parents: int = Field(1, ge=1, le=1000, description="mu, parents of an island")
+    children: int = Field(
+        4, ge=1, le=1000, description="lambda, children of an island and generation"
+    )
+    tournament: int = Field(1, ge=1, le=1000, description="parents compared to pick one")
+    mutation: Literal["gene", "active"] = Field(
+        "active",
+        description="gene: redraw each with a probability; active: redraw until one that matters changed",
+    )
+    rate: float = Field(0.06, gt=0, le=1, description="probability per gene")
+    start: str | None = Field(
+        None, description="rule that founds every island: a zoo rule, a run, a rule file"
+    )
+
+
+class Stop(Closed):
+    """When the search ends: whichever comes first."""
+
+    generations: int = Field(200, ge=1, le=10_000_000)
+    evaluations: int | None = Field(None, ge=1, description="rules evaluated")
+    seconds: float | None = Field(
+        None, gt=0, description="seconds of search; ends the sameness of repeats"
+    )
+    score: float | None = Field(None, description="training score, normalised")
+
+
+class Instances(Closed):
+    """Instances per setting of the task; the three sets never meet."""
+
+    train: int = Field(10, ge=10, le=10_000)
+    validation: int = Field(50, ge=10, le=10_000)
+    test: int = Field(100, ge=10, le=10_000)
+
+
+class RunConfig(Closed):
+    """Everything that decides what a run finds."""
+
+    task: str = "pca"
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    hardware: Literal["ideal"] = "ideal"
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
+    genes: Genes = Genes()
+    variation: Variation = Variation()
+    stop: Stop = Stop()
+    instances: Instances = Instances()
+
+    @model_validator(mode="after")
+    def _task(self) -> "RunConfig":
+        options = self.task_options  # refuses unknown tasks and options
+        shown = frozenset.intersection(*(s.network.observables for s in self.family.build(options)))
+        observables(frozenset(self.genes.terminals), shown, f"The search on {self.task!r}")
+        if self.variation.tournament > self.variation.parents:
+            raise UserError(
+                f"variation.tournament = {self.variation.tournament} compares more parents than there are "
+                f"(variation.parents = {self.variation.parents}). Lower it."
+            )
+        return self
+
+    @property
+    def family(self) -> Family:
+        """The task family."""
+        if self.task not in FAMILIES:
+            raise unknown("task", self.task, FAMILIES)
+        return FAMILIES[self.task]
+
+    @cached_property
+    def task_options(self) -> Options:
+        """The family's options with what was given."""
+        return validated(self.family.options, self.options, f"Options of task {self.task!r}")
+
+    @property
+    def slow(self) -> tuple[Slow, ...]:
+        """Evolved slow variables, without their rates."""
+        return tuple(Slow(name, 0, "synapse") for name in self.genes.slow)
+
+    @property
+    def grid(self) -> Grid:
+        """The genomes' shape and alphabet."""
+        g = self.genes
+        return Grid(
+            terminals=(*g.terminals, *g.slow, *map(Number, g.constants)),
+            primitives=g.primitives,
+            columns=g.columns,
+            rows=g.rows,
+            levels_back=g.levels_back,
+            evolved=g.evolved_constants,
+            outputs=("dw", *(f"d_{name}" for name in g.slow)),
+        )
+
+    @property
+    def machine(self) -> Machine:
+        """An interpreter that is large enough for these genomes."""
+        g = self.genes
+        nodes = g.columns * g.rows
+        registers = 3 if nodes <= 32 else 6 if nodes <= 128 else 12
+        functions = tuple(dict.fromkeys(("add", "sub", "mul", *g.primitives)))
+        return Machine((*g.terminals, *g.slow), functions, registers, 16 if nodes <= 32 else 64)
+
+    @property
+    def plan(self) -> Plan:
+        """How to vary and select."""
+        v = self.variation
+        return Plan(v.islands, v.parents, v.children, v.tournament, v.mutation, v.rate)
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting under its dotted name, the task's options filled in."""
+        own = self.model_dump(exclude={"options"})
+        return _flatten({**own, "options": self.task_options.model_dump()})
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat.update(_flatten(value, f"{name}.") if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def validated(model: type[Model], values: Mapping[str, Any], who: str) -> Model:
+    """Build a model; whatever is wrong with the values becomes one message."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UserError(
+            f"{who}: " + " ".join(_complaint(e, model) for e in error.errors())
+        ) from None
+
+
+def _complaint(error: Any, model: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if isinstance(error.get("ctx", {}).get("error"), UserError):
+        return str(error["ctx"]["error"])
+    if error["type"] == "extra_forbidden":
+        holder: Any = model
+        for part in error["loc"][:-1]:
+            holder = holder.model_fields[part].annotation
+        return (
+            str(unknown("setting", str(error["loc"][-1]), holder.model_fields)) + f" (at {where})"
+        )
+    return f"{where} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a TOML file as nested settings."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"Cannot read the configuration {path}: {error}.") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay nested settings over others."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def setting(text: str) -> dict[str, Any]:
+    """Read `genes.columns=20` as nested settings; the value is written as in TOML, or is a bare word."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UserError(f"--set {text!r}: write KEY=VALUE, for instance --set genes.columns=20.")
+    try:
+        parsed = tomllib.loads(f"x = {value.strip()}")["x"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for key in reversed(name.strip().split(".")):
+        parsed = {key: parsed}
+    return parsed

@@ -1,0 +1,143 @@
+"""Scoring: what 0 and 1 mean, that company and cores do not matter, that a bad rule is a value."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from evolve import compiled
+from evolve.evaluate import WORST, Arena, Interpreter
+from evolve.genome import Grid, draw, express
+from rules_zoo import RULES
+from substrate.errors import UserError
+from substrate.graph import from_rule
+from substrate.program import Machine, schedule
+from substrate.rule import Rule
+from substrate.vocabulary import POST, PRE
+from tasks import FAMILIES
+
+TERMINALS, FUNCTIONS = ("pre", "post", "w"), ("add", "sub", "mul")
+MACHINE = Machine(TERMINALS, FUNCTIONS)
+PCA = FAMILIES["pca"]
+SMALL = PCA.options(dimensions=(2, 3), samples=200)
+
+
+def code(name):
+    return schedule(from_rule(RULES[name]), MACHINE)
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    return Interpreter(Arena(PCA, SMALL, 0, "train", 10), MACHINE, capacity=64)
+
+
+def test_the_floor_is_what_the_frozen_network_scores(family):
+    """Exactly 0 on every instance, whatever the family, and through the compiled path too."""
+    arena = Arena(family, family.options(), 3, "test", 10)
+    interpreter = Interpreter(arena, MACHINE, capacity=16)
+    assert np.all(interpreter.score([code("frozen")]).score == 0.0)
+    alone = compiled.measure(RULES["frozen"], arena, interpreter.bounds(arena))
+    np.testing.assert_allclose(alone.score, 0.0, atol=1e-5)
+    bounds = interpreter.bounds(arena)
+    assert np.all(bounds.ceiling >= bounds.floor - 1e-6)
+
+
+def test_splits_never_share_an_instance(family):
+    drawn = [
+        Arena(family, family.options(), 0, split, 10) for split in ("train", "validation", "test")
+    ]
+    for a in range(3):
+        for b in range(a):
+            for x, y in zip(drawn[a].episodes, drawn[b].episodes, strict=True):
+                assert not np.any(np.all(x.w0[0] == y.w0[0], axis=(0, 1)))
+
+
+def test_the_same_seed_draws_the_same_instances(family):
+    a, b = (Arena(family, family.options(), 5, "train", 10) for _ in range(2))
+    for x, y in zip(a.episodes, b.episodes, strict=True):
+        np.testing.assert_array_equal(x.drive, y.drive)
+    more = Arena(family, family.options(), 5, "train", 20)
+    np.testing.assert_array_equal(more.episodes[0].drive[0], a.episodes[0].drive[0])
+
+
+def test_a_score_does_not_depend_on_company(interpreter):
+    """To the last bit: alone, in a crowd, or in another order."""
+    grid = Grid(TERMINALS, FUNCTIONS, 12)
+    rng = np.random.default_rng(0)
+    crowd = [schedule(express(grid, draw(grid, rng)).graph, MACHINE) for _ in range(60)]
+    crowd += [code("oja"), code("mettler2021_lr1")]
+    together = interpreter.score(crowd).quality
+    backwards = interpreter.score(crowd[::-1]).quality[::-1]
+    np.testing.assert_array_equal(together, backwards)
+    for i in (0, 31, 60, 61):
+        np.testing.assert_array_equal(interpreter.score([crowd[i]]).quality[0], together[i])
+
+
+def test_the_number_of_cores_does_not_change_a_bit(interpreter):
+    """The same scores in a process with one device and in one with three."""
+    program = (
+        "from substrate.devices import configure; configure(cores={cores})\n"
+        "from tests.test_evaluate import *\n"
+        "i = Interpreter(Arena(PCA, SMALL, 0, 'train', 10), MACHINE, capacity=64)\n"
+        "names = ['oja', 'mettler2021_lr1', 'instar', 'hebb_decay'] * 9\n"
+        "print(i.devices, i.score([code(n) for n in names]).quality.tobytes().hex())"
+    )
+    answers = {}
+    for cores in (1, 3):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(cores=cores)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+        )
+        devices, answers[cores] = done.stdout.split()
+        assert int(devices) == cores
+    assert answers[1] == answers[3]
+
+
+def test_interpreter_and_compiled_rule_give_the_same_scores(interpreter):
+    arena = interpreter.arena
+    for name in ("oja", "mettler2021_lr1"):
+        together = interpreter.score([code(name)] * 2, [1.0, 0.5], full=True)
+        alone = compiled.measure(RULES[name], arena, interpreter.bounds(arena), (1.0, 0.5))
+        np.testing.assert_allclose(together.score, alone.score, atol=1e-4)
+        for metric in ("cos_end", "gain"):
+            np.testing.assert_allclose(together.metrics[metric], alone.metrics[metric], atol=1e-3)
+        assert not np.allclose(together.score[0], together.score[1], atol=1e-3)
+
+
+def test_divergence_is_a_value():
+    """Hebb's weights explode; it scores the least there is, and says so, without a warning."""
+    arena = Arena(PCA, PCA.options(dimensions=(2,), samples=2000), 0, "train", 10)
+    scores = Interpreter(arena, MACHINE, capacity=16).score([code("hebb"), code("oja")])
+    assert scores.diverged.tolist() == [True, False]
+    assert scores.fitness[0] == WORST
+    assert np.all(scores.score[0] == WORST)
+    assert scores.fitness[1] > 0.5
+
+
+def test_a_wild_rule_does_not_disturb_its_neighbours(interpreter):
+    wild = schedule(from_rule(Rule("wild", 1e30 * PRE * POST**9 + 1e30)), MACHINE)
+    quiet = interpreter.score([code("oja"), code("frozen")]).quality[0]
+    np.testing.assert_array_equal(interpreter.score([code("oja"), wild]).quality[0], quiet)
+
+
+def test_a_rule_that_reads_too_much_is_refused(interpreter):
+    with pytest.raises(UserError, match=r"sanger.*lat_ord.*does not show.*pre_norm"):
+        compiled.measure(RULES["sanger"], interpreter.arena, interpreter.bounds(interpreter.arena))
+
+
+def test_nothing_recompiles():
+    """Constants, seeds, genomes, rates, sizes of a generation: one trace."""
+    interpreter = Interpreter(Arena(PCA, SMALL, 0, "train", 10), MACHINE, capacity=64)
+    grid = Grid(TERMINALS, FUNCTIONS, 30, evolved=2)
+    rng = np.random.default_rng(1)
+    for size in (1, 3, 64, 17, 40):
+        population = [express(grid, draw(grid, rng)).graph for _ in range(size)]
+        interpreter.fitness(population)
+    interpreter.score([code("oja")], [0.3])
+    interpreter.score([code("oja")], arena=Arena(PCA, SMALL, 9, "train", 10))
+    assert interpreter.compilations == 1
