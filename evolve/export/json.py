@@ -1,0 +1,11 @@
+"""JSON: a rule file, which `evolve.rule_file.read_rule` reads back."""
+
+from evolve.export.base import Target
+from evolve.rule_file import to_json
+
+TARGET = Target(
+    name="json",
+    suffix=".json",
+    summary="a rule file that this platform reads back",
+    render=to_json,
+)

@@ -1,0 +1,292 @@
+"""Rule files: a rule as JSON that people can read, and that may safely come from strangers.
+
+    {"format": "hebbarium-rule/1", "name": "bcm",
+     "dw": {"forward": "pre*post*(post - theta)"},
+     "constants": {"tau": 50.0},
+     "slow": [{"name": "theta", "rate": "(post**2 - theta)/tau", "scope": "post", "initial": 1.0}],
+     "reference": "...", "note": "...", "provenance": {"run": "..."}}
+
+`format`, `name` and `dw` are required. Equations are read by `evolve.grammar`, which executes
+nothing. Whatever is not of this form is refused with its place in the file.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sympy import Expr
+
+from evolve.grammar import MAX_TEXT, NAME, parse, quoted
+from evolve.notation import TEXT
+from substrate.errors import UserError
+from substrate.rule import FORWARD, Rule, Slow
+from substrate.vocabulary import SCOPES, VOCABULARY
+
+FORMAT = "hebbarium-rule/1"
+#: Largest rule file, in bytes.
+MAX_FILE = 200_000
+
+_REQUIRED = ("format", "name", "dw")
+_OPTIONAL = ("constants", "slow", "reference", "note", "provenance")
+
+
+class RuleFile(NamedTuple):
+    """What a rule file holds."""
+
+    rule: Rule
+    provenance: dict[str, str]
+
+
+def to_json(rule: Rule, provenance: Mapping[str, str] | None = None) -> str:
+    """Write a rule; reading it back gives the same expressions, floats to the last bit.
+
+    Raises
+    ------
+    UserError
+        If a name is no identifier, a number is not finite or an equation is too long for a rule
+        file.
+    """
+    require_writable(rule)
+    record = {
+        "format": FORMAT,
+        "name": rule.name,
+        "dw": {p: _written(e, f"Rule {rule.name!r}, {p}") for p, e in rule.changes.items()},
+        "constants": dict(rule.constants),
+        "slow": [
+            {
+                "name": s.name,
+                "rate": _written(s.rate, f"Rule {rule.name!r}, {s.name}"),
+                "scope": s.scope,
+                "initial": float(s.initial),
+            }
+            for s in rule.slow
+        ],
+        "reference": rule.reference,
+        "note": rule.note,
+        "provenance": {str(k): str(v) for k, v in (provenance or {}).items()},
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half a character in somebody's note
+        text = json.dumps(record, indent=2, allow_nan=False) + "\n"
+    return text
+
+
+def require_writable(rule: Rule) -> None:
+    """Refuse a rule that no file can hold.
+
+    Raises
+    ------
+    UserError
+        If a constant, slow variable or projection is no identifier, or a number is not finite.
+    """
+    for name in (*rule.constants, *(s.name for s in rule.slow), *rule.changes):
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"Rule {rule.name!r} uses the name {quoted(name)}. A name in a file has "
+                "letters, digits and underscores, and does not start with a digit. Rename it."
+            )
+    for name, value in {**rule.constants, **{s.name: s.initial for s in rule.slow}}.items():
+        if not math.isfinite(value):
+            raise UserError(f"Rule {rule.name!r}: {name} is {value}. Give it a finite value first.")
+
+
+def write_rule(path: Path | str, rule: Rule, provenance: Mapping[str, str] | None = None) -> None:
+    """Write a rule file."""
+    Path(path).write_text(to_json(rule, provenance), encoding="utf-8")
+
+
+def read_rule(path: Path | str) -> Rule:
+    """Read the rule of a file.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, is too large or malformed: what stood where, and what is allowed
+        there.
+    """
+    return read_rule_file(path).rule
+
+
+def read_rule_file(path: Path | str) -> RuleFile:
+    """Read a rule file with its provenance; raises as `read_rule` does."""
+    who = f"Rule file {quoted(str(path), 200)}"
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(
+            f"{who} cannot be read: {reason}. Give the path of a rule in JSON."
+        ) from None
+    if len(data) > MAX_FILE:
+        raise UserError(f"{who} is larger than {MAX_FILE} bytes, the most that a rule takes.")
+    try:
+        return rule_file_from_json(data.decode("utf-8-sig"), who)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{who} is not text: byte {error.start} is no UTF-8. Save it as UTF-8."
+        ) from None
+
+
+def rule_from_json(text: str, who: str = "The rule") -> Rule:
+    """Read a rule from the text of a rule file; `who` names it. Raises as `read_rule` does."""
+    return rule_file_from_json(text, who).rule
+
+
+def rule_file_from_json(text: str, who: str = "The rule") -> RuleFile:
+    """Read a rule and its provenance from the text of a rule file; raises as `read_rule` does."""
+    if len(text) > MAX_FILE:
+        raise UserError(f"{who} has {len(text)} characters; a rule takes at most {MAX_FILE}.")
+    record = _fields(_decoded(text, who), _REQUIRED, _OPTIONAL, who)
+    if record["format"] != FORMAT:
+        raise UserError(
+            f"{who}: format is {_shown(record['format'])}; this version reads {FORMAT!r} only."
+        )
+    changes = _mapping(record["dw"], f"{who}, dw")
+    if not changes:
+        raise UserError(f'{who}, dw is empty. Give at least {{"{FORWARD}": "an equation"}}.')
+    constants = {
+        _name(k, f"{who}, constants"): _number(v, f"{who}, constant {k}")
+        for k, v in _mapping(record.get("constants", {}), f"{who}, constants").items()
+    }
+    entries = record.get("slow", [])
+    if not isinstance(entries, list):
+        raise UserError(f"{who}, slow must be a list of slow variables, not {_shown(entries)}.")
+    slow = [_slow(entry, f"{who}, slow[{i}]") for i, entry in enumerate(entries)]
+    allowed = [*VOCABULARY, *constants, *(s["name"] for s in slow)]
+    dw = {_name(p, f"{who}, dw"): parse(t, allowed, f"{who}, dw {p!r}") for p, t in changes.items()}
+    rule = Rule(
+        name=_label(record["name"], f"{who}, name"),
+        dw=dw[FORWARD] if tuple(dw) == (FORWARD,) else dw,
+        constants=constants,
+        slow=tuple(
+            Slow(
+                s["name"],
+                parse(s["rate"], allowed, f"{who}, rate of {s['name']!r}"),
+                s["scope"],
+                s["initial"],
+            )
+            for s in slow
+        ),
+        reference=_string(record.get("reference", ""), f"{who}, reference"),
+        note=_string(record.get("note", ""), f"{who}, note"),
+    )
+    provenance = _mapping(record.get("provenance", {}), f"{who}, provenance")
+    return RuleFile(
+        rule, {k: _string(v, f"{who}, provenance {quoted(k)}") for k, v in provenance.items()}
+    )
+
+
+def _written(expression: Expr, who: str) -> str:
+    text = TEXT.write(expression)
+    if len(text) > MAX_TEXT:
+        raise UserError(
+            f"{who}: the equation has {len(text)} characters, a rule file holds {MAX_TEXT}. "
+            "Simplify it."
+        )
+    return text
+
+
+def _decoded(text: str, who: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) < len(pairs):
+            twice = next(k for k, _ in pairs if [q for q, _ in pairs].count(k) > 1)
+            raise UserError(f"{who} gives {quoted(twice)} twice. Keep one.")
+        return record
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UserError(
+            f"{who} is not JSON: {error.msg}, {place}. Mend it there, or export the rule again."
+        ) from None
+    except UserError:
+        raise
+    except (
+        RecursionError,
+        ValueError,
+    ):  # brackets without end; a whole number of thousands of digits
+        raise UserError(
+            f"{who} is no rule: its JSON is nested too deeply or has a number too long."
+        ) from None
+
+
+def _fields(
+    record: Any, required: tuple[str, ...], optional: tuple[str, ...], who: str
+) -> dict[str, Any]:
+    fields = _mapping(record, who)
+    strange = [quoted(k) for k in fields if k not in (*required, *optional)]
+    missing = [repr(k) for k in required if k not in fields]
+    if strange or missing:
+        what = [f"lacks {', '.join(missing)}"] * bool(missing) + [
+            f"has unknown {', '.join(strange)}"
+        ] * bool(strange)
+        raise UserError(
+            f"{who} {' and '.join(what)}. "
+            f"Required: {', '.join(required)}; allowed besides: {', '.join(optional)}."
+        )
+    return fields
+
+
+def _slow(entry: Any, who: str) -> dict[str, Any]:
+    fields = _fields(entry, ("name", "rate"), ("scope", "initial"), who)
+    scope = fields.get("scope", "synapse")
+    if scope not in SCOPES:
+        raise UserError(f"{who}, scope is {_shown(scope)}. Allowed: {', '.join(SCOPES)}.")
+    return {
+        "name": _name(fields["name"], who),
+        "rate": _string(fields["rate"], f"{who}, rate"),
+        "scope": scope,
+        "initial": _number(fields.get("initial", 0.0), f"{who}, initial"),
+    }
+
+
+def _mapping(value: Any, who: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{who} must be an object {{...}}, not {_shown(value)}.")
+    return value
+
+
+def _string(value: Any, who: str) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"{who} must be text in quotes, not {_shown(value)}.")
+    return value
+
+
+def _label(value: Any, who: str) -> str:
+    label = _string(value, who)
+    if not label.strip() or len(label) > 200 or not label.isprintable():
+        raise UserError(f"{who} is {_shown(label)}. Give one line of 1 to 200 characters.")
+    return label
+
+
+def _name(value: Any, who: str) -> str:
+    name = _string(value, f"{who}, a name")
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{who} has the name {_shown(name)}. Use up to 64 letters, digits and underscores."
+        )
+    return name
+
+
+def _number(value: Any, who: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    raise UserError(f"{who} must be a finite number, not {_shown(value)}.")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return quoted(value) if isinstance(value, str) else quoted(json.dumps(value)).strip("'")

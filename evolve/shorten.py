@@ -1,0 +1,212 @@
+"""The search for the shortest form of an expression, behind `evolve.symbolic.simplify`."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import comb
+
+import sympy
+from sympy import Expr, Integer, Number, Symbol
+
+from evolve import construct
+from evolve.complexity import complexity
+from evolve.notation import TEXT, ordered
+from evolve.timelimit import can_limit, within
+from evolve.veil import Veil
+from substrate.errors import UserError
+from substrate.lowering import HEADS
+
+#: Nothing is rearranged beyond this many operators, nor multiplied out beyond this many terms.
+MAX_OPERATORS, MAX_TERMS = 120, 150
+#: Arguments of min and max beyond which they are not compared with each other.
+MAX_ARGUMENTS = 8
+#: SymPy's `simplify` is for so many operators, and so many functions or divisions inside each
+#: other: its time grows exponentially with either.
+MAX_FULL, MAX_NESTING = 16, 3
+
+Form = Callable[[], Expr]
+
+_ROUNDS = 3
+
+
+Size = tuple[int, int, int, int, str]
+
+
+def size(expression: Expr) -> Size:
+    """Order forms: fewest extreme numbers, fewest operators, least depth, shortest text."""
+    written = TEXT.write(expression)
+    extreme = sum(_extreme(n) for n in expression.atoms(Number))
+    return (extreme, *complexity(expression), len(written), written)
+
+
+def _extreme(number: Expr) -> bool:
+    """Whether it may leave single precision once it is multiplied; no form should bring such in."""
+    return number != 0 and not 1e-6 <= abs(number) <= 1e6
+
+
+class Search:
+    """The search for a short form, bottom up."""
+
+    def __init__(self, deadline: float, shown: Callable[[Expr], Expr]) -> None:
+        self.deadline, self.shown = deadline, shown
+        self.memo: dict[Expr, Expr] = {}
+
+    def run(self, expression: Expr) -> Expr:
+        """Try the cheap forms, then the full `simplify` on what they leave."""
+        cheap = self.best(expression)
+        if complexity(cheap).operators > MAX_FULL or not 0 < _nesting(cheap) <= MAX_NESTING:
+            return cheap
+        veil = Veil(functions=False)
+        full = self._tried(lambda: sympy.simplify(veil.over(cheap))) if can_limit() else None
+        return min([cheap, *map(self.best, _admitted(veil.lift, full))], key=self._size)
+
+    def _size(self, form: Expr) -> Size:
+        return size(self.shown(form))
+
+    def best(self, expression: Expr) -> Expr:
+        """Shortest of the cheap forms."""
+        if expression not in self.memo:
+            self.memo[expression] = self._best(expression)
+        return self.memo[expression]
+
+    def _best(self, expression: Expr) -> Expr:
+        if expression.is_Symbol or expression.is_number:
+            return expression
+        champion = min(expression, self._inside(expression, top=True), key=self._size)
+        for _ in range(_ROUNDS):
+            found = min([champion, *self._forms(champion)], key=self._size)
+            if found == champion:
+                break
+            champion = found
+        return champion
+
+    def _inside(self, node: Expr, top: bool = False) -> Expr:
+        """Simplify the sums in a product or power, and the arguments of a function."""
+        if node.is_number or node.is_Symbol:
+            return node
+        if node.is_Add:
+            return construct.add([self._inside(a) for a in node.args]) if top else self.best(node)
+        if node.is_Mul:
+            return construct.multiply([self._inside(a) for a in node.args])
+        if node.is_Pow:
+            return construct.power(self._inside(node.base), node.exp)
+        return self._function(HEADS[node.func], [self.best(a) for a in construct.arguments(node)])
+
+    def _function(self, name: str, arguments: list[Expr]) -> Expr:
+        """Apply a function as SymPy does to real arguments: abs(-x) is abs(x)."""
+        inner = [a.args if HEADS.get(a.func) == name in ("min", "max") else (a,) for a in arguments]
+        plain = construct.call(name, [a for group in inner for a in group])
+        if HEADS.get(plain.func) != name or len(plain.args) > MAX_ARGUMENTS:
+            return plain
+        veil = Veil()
+        covered = [veil.over(a) for a in construct.arguments(plain)]
+        further = plain.args[len(covered) :]
+        form = self._tried(partial(plain.func, *covered, *further))
+        return min([plain, *_admitted(veil.lift, form)], key=self._size)
+
+    def _forms(self, expression: Expr) -> Iterator[Expr]:
+        if complexity(expression).operators <= MAX_OPERATORS:
+            veil = Veil()
+            for form in _cheap(veil.over(expression)):
+                for admitted in _admitted(veil.lift, self._tried(form)):
+                    for shape in (admitted, _monic(admitted)):
+                        yield shape
+                        yield from _absorbed(shape)
+
+    def _tried(self, form: Form) -> Expr | None:
+        """Make a form in the time that is left, which can be enforced on the main thread only."""
+        left = self.deadline - time.monotonic()
+        try:
+            if can_limit():
+                return within(left, form)
+            return form() if left > 0 else None
+        except Exception:  # SymPy refuses a form in many ways; the others remain
+            return None
+
+
+def _admitted(lift: Callable[[Expr], Expr], form: Expr | None) -> Iterator[Expr]:
+    """Yield a form if there is one that the platform can express."""
+    if form is None:
+        return
+    try:
+        result = lift(form)
+        size(result)
+        yield result
+    except (UserError, ArithmeticError):
+        return
+
+
+def _monic(node: Expr) -> Expr:
+    """Divide the sums in products and powers by the number in front of their first term."""
+    if node.is_Add:
+        return construct.add([_monic(a) for a in node.args])
+    factors = []
+    for factor in node.args if node.is_Mul else (node,):
+        base, exponent = factor.as_base_exp() if factor.is_Pow else (factor, Integer(1))
+        if base.is_Add and exponent.is_Integer and not (factor is node and exponent == 1):
+            first = ordered(base.args)[0][1].as_coeff_Mul()[0]
+            inside = construct.add([construct.multiply([1 / first, _monic(a)]) for a in base.args])
+            factors += [construct.power(first, exponent), construct.power(inside, exponent)]
+        else:
+            factors.append(factor)
+    return construct.multiply(factors)
+
+
+def _absorbed(product: Expr) -> Iterator[Expr]:
+    """Move numbers between a product and its sums: 2 (x/2 + y) is x + 2 y."""
+    coefficient, rest = product.as_coeff_Mul()
+    factors = rest.args if rest.is_Mul else (rest,)
+    if abs(coefficient) == 1:
+        return
+    for i, factor in enumerate(factors):
+        if factor.is_Add:
+            inner = [a.as_coeff_Mul()[0] for a in factor.args]
+            for scale in (coefficient, abs(coefficient), *(1 / c for c in inner)):
+                inside = construct.add([construct.multiply([scale, a]) for a in factor.args])
+                yield construct.multiply(
+                    [coefficient / scale, *factors[:i], inside, *factors[i + 1 :]]
+                )
+
+
+def _cheap(plain: Expr) -> Iterator[Form]:
+    """Rearrangements of sums, products and quotients; nothing here grows beyond `MAX_TERMS`."""
+    if plain.is_Add or plain.is_Mul:
+        yield partial(sympy.factor_terms, plain)
+    if _terms(plain) > MAX_TERMS:
+        return
+    yield partial(sympy.expand, plain)
+    yield partial(sympy.factor, plain)
+    yield partial(sympy.together, plain)
+    yield partial(sympy.cancel, plain)
+    yield lambda: sympy.together(sympy.cancel(plain))
+    for symbol in sorted(plain.free_symbols, key=str):
+        yield partial(_collected, plain, symbol, None)
+        yield partial(_collected, plain, symbol, sympy.factor)
+
+
+def _collected(plain: Expr, symbol: Symbol, func: Form | None) -> Expr:
+    return sympy.collect(sympy.expand(plain), symbol, func)
+
+
+def _nesting(node: Expr) -> int:
+    """How many functions, divisions and roots lie inside each other; 0 for a polynomial."""
+    inner = max(map(_nesting, node.args), default=0)
+    polynomial = node.func not in HEADS and not (
+        node.is_Pow and not (node.exp.is_Integer and node.exp > 0)
+    )
+    return inner if polynomial or node.is_number else inner + 1
+
+
+def _terms(node: Expr) -> int:
+    """At most how many terms the expression has when multiplied out."""
+    if node.is_Add:
+        return sum(map(_terms, node.args))
+    if node.is_Mul:
+        product = 1
+        for factor in node.args:
+            product *= _terms(factor)
+        return product
+    if node.is_Pow and node.exp.is_Integer:
+        n, k = abs(int(node.exp)), _terms(node.base)
+        return comb(n + k - 1, k - 1)
+    return 1
