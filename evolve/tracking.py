@@ -1,0 +1,295 @@
+"""The run store: every run in MLflow, on SQLite, in one folder. The only file that knows MLflow.
+
+MLflow is imported when a store is first used, because that takes more than a second. Only its
+client is used, never its global state, and it is kept silent and off the network.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from evolve import storage
+from evolve.lock import HeldError, Lock, holder
+from evolve.runlog import Point, RunLog, Status
+from evolve.runrows import STATUSES, WRITER, RunRow, pick, plain, row, short
+from substrate.errors import UserError
+
+#: MLflow takes so many characters a parameter and a tag at most.
+LONGEST_PARAM, LONGEST_TAG = 6000, 8000
+
+#: And so many parameters and metrics a call; 100 of the 1000 are left to tags.
+MOST_PARAMS, MOST_METRICS = 100, 900
+
+#: Switches telemetry off, for MLflow and for whatever else follows the second convention.
+SILENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+class Store:
+    """The runs of one folder; many may read, one process may write.
+
+    Parameters
+    ----------
+    folder
+        Made when the first run begins.
+    write
+        Take the lock and make the database now, so that what cannot work is refused before
+        anything else is done; otherwise `begin` does it. The lock is held until `close`, or until
+        the process ends in any way.
+    """
+
+    def __init__(self, folder: Path, write: bool = False) -> None:
+        self.files = storage.locate(folder)
+        self._lock: Lock | None = None
+        if write:
+            self.claim()
+        else:
+            storage.holds_runs(self.files)
+
+    def claim(self) -> None:
+        """Become the one writer."""
+        if self._lock is not None:
+            return
+        storage.prepare(self.files)
+        storage.holds_runs(self.files)  # refuse before a lock file is made
+        try:
+            lock = Lock(self.files.lock)
+        except HeldError as held:
+            other = held.holder
+            who = f"process {other.pid} on {other.host}" if other else "another process"
+            raise UserError(
+                f"The run store {self.files.folder} is being written by {who}. Wait until it has "
+                "finished, or give another folder with --runs."
+            ) from None
+        try:
+            if not storage.holds_runs(self.files):
+                self._create()
+            with self._speaking():
+                storage.settle(self.files.database, self.files.root)
+                self._bury()
+        except BaseException:
+            lock.release()
+            raise
+        self._lock = lock
+
+    def close(self) -> None:
+        """Let others write."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(
+        self, experiment: str, name: str, params: Mapping[str, object], tags: Mapping[str, object]
+    ) -> RunLog:
+        """Open a run; lists show parameters `task` and `seed`, tags `champion` and `score`."""
+        self.claim()
+        with self._speaking():
+            signed = _tags({**tags, **self._signature()})
+            made = self._client.create_run(self._experiment(experiment), run_name=name, tags=signed)
+            log = RunLog(self, made.info.run_id)
+            try:
+                self._describe(log, {key: plain(value) for key, value in params.items()})
+            except BaseException:
+                log.finish("failed")
+                raise
+        return log
+
+    def resume(self, run: str) -> RunLog:
+        """Go on with a run; steps that it has logged already are not logged again."""
+        self.claim()
+        with self._speaking():
+            keys = self._client.get_run(run).data.metrics
+            steps = [m.step for key in keys for m in self._client.get_metric_history(run, key)]
+            self._client.update_run(run, status="RUNNING")
+        self.log(run, tags=self._signature())
+        return RunLog(self, run, last=max(steps, default=-1))
+
+    def log(
+        self, run: str, metrics: Sequence[Point] = (), tags: Mapping[str, object] | None = None
+    ) -> None:
+        """Write metrics and tags of a run, in one call."""
+        from mlflow.entities import Metric, RunTag
+
+        made = [Metric(*point) for point in metrics]
+        pairs = [RunTag(key, value) for key, value in _tags(tags or {}).items()]
+        with self._speaking():
+            for at in range(0, max(len(made), 1), MOST_METRICS):
+                some = made[at : at + MOST_METRICS]
+                self._client.log_batch(run, metrics=some, tags=pairs if at == 0 else ())
+
+    def end(self, run: str, status: Status) -> None:
+        """Close a run."""
+        self.log(run, tags={"status": status})
+        with self._speaking():
+            self._client.set_terminated(run, STATUSES[status])
+
+    def list(self) -> list[RunRow]:
+        """Every run, the latest first."""
+        if not storage.holds_runs(self.files):
+            return []
+        writer = self._lock.holder if self._lock else holder(self.files.lock)
+        token = writer.token if writer else ""
+        with self._speaking():
+            experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
+            found = self._search(list(experiments))
+            return [row(run, experiments[run.info.experiment_id], token) for run in found]
+
+    def find(self, prefix: str) -> RunRow:
+        """The one run of this name, or whose id begins like this."""
+        return pick(self.list(), prefix, str(self.files.folder))
+
+    def artifact(self, run: str, name: str) -> Path:
+        """Where an artifact of a run is; the id must be whole."""
+        folder = self.files.artifacts(run)
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+            known = ", ".join(sorted(files)) or "none"
+            raise UserError(f"Run {run[:8]} has no artifact {name!r}. It has: {known}.")
+        return path
+
+    @cached_property
+    def _client(self) -> Any:
+        """MLflow's client; opening checks that the database is of this version of MLflow."""
+        client_of = _mlflow()
+        with self._speaking():
+            try:
+                client = client_of(tracking_uri=self.files.uri)
+                client.search_experiments(max_results=1)
+            except Exception as error:
+                if "database schema" not in str(error) and "revision" not in str(error):
+                    raise
+                raise UserError(
+                    f"{self.files.database} was written by another version of MLflow. Install that "
+                    f"version, or make a copy and run `mlflow db upgrade {self.files.uri}`, or "
+                    "give another folder with --runs."
+                ) from error
+        return client
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Keep MLflow's own warnings away, and say in a sentence what the database complains of."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic)(\.|$)")
+            try:
+                yield
+            except UserError:
+                raise
+            except Exception as error:
+                complaint = storage.complaint(error)
+                if complaint is None:
+                    raise
+                raise UserError(
+                    f"The run store {self.files.folder} cannot be used: {complaint}. Mend it or "
+                    "make room, or give another folder with --runs."
+                ) from error
+
+    def _create(self) -> None:
+        """Make the database elsewhere and put it in place when it is whole.
+
+        MLflow replays all its migrations in hundreds of small writes: a local folder is faster than
+        the disk of a cluster, and who interrupts this leaves nothing.
+        """
+        client_of = _mlflow()
+        with self._speaking(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            made = Path(scratch) / "mlflow.db"
+            client = client_of(tracking_uri=f"sqlite:///{made.as_posix()}")
+            client.set_experiment_tag("0", storage.MARK, "default")
+            storage.settle(made, self.files.root)
+            storage.install(made, self.files)
+
+    def _describe(self, log: RunLog, params: Mapping[str, str]) -> None:
+        """Log parameters; those that are too long for MLflow are whole in an artifact."""
+        from mlflow.entities import Param
+
+        shown = [Param(key, short(value, LONGEST_PARAM)) for key, value in params.items()]
+        for at in range(0, len(shown), MOST_PARAMS):
+            self._client.log_batch(log.id, params=shown[at : at + MOST_PARAMS])
+        if any(len(value) > LONGEST_PARAM for value in params.values()):
+            log.text("params.json", json.dumps(params, indent=2))
+
+    def _experiment(self, name: str) -> str:
+        """The id of an experiment of ours; one that was deleted in MLflow comes back."""
+        known = self._client.get_experiment_by_name(name)
+        if known is None:
+            return self._client.create_experiment(
+                name, self.files.root, tags={storage.MARK: "task"}
+            )
+        if storage.MARK not in known.tags:
+            raise UserError(
+                f"The experiment {name!r} in {self.files.folder} was not made by Hebbarium "
+                f"and keeps its artifacts in {known.artifact_location}. Give another folder with "
+                "--runs."
+            )
+        if known.lifecycle_stage == "deleted":
+            self._client.restore_experiment(known.experiment_id)
+        return known.experiment_id
+
+    def _search(self, experiments: Sequence[str], filter_string: str = "") -> Iterator[Any]:
+        token, order = None, ["start_time DESC"]
+        while experiments:
+            page = self._client.search_runs(
+                experiments, filter_string, max_results=1000, page_token=token, order_by=order
+            )
+            yield from page
+            if not (token := page.token):
+                return
+
+    def _bury(self) -> None:
+        """We are the only writer, so whatever still runs by our tags died: tell MLflow."""
+        experiments = [e.experiment_id for e in self._client.search_experiments()]
+        for run in list(self._search(experiments, "status = 'RUNNING'")):
+            if WRITER in run.data.tags:
+                self._client.set_tag(run.info.run_id, "status", "died")
+                self._client.set_terminated(run.info.run_id, "FAILED")
+
+    def _signature(self) -> dict[str, object]:
+        assert self._lock is not None, "claimed before"
+        mine = self._lock.holder
+        return {WRITER: mine.token, "pid": mine.pid, "host": mine.host, "status": "running"}
+
+
+def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
+    """The command that serves MLflow's pages for a store; run it with `ui_environment()`."""
+    files = storage.locate(folder)
+    if not storage.holds_runs(files):
+        raise UserError(
+            f"There are no runs in {files.folder} yet. Start one, or give another folder with "
+            "--runs."
+        )
+    if os.access(files.database, os.W_OK):
+        storage.settle(files.database, files.root)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", files.uri]
+    command += ["--default-artifact-root", files.root, "--artifacts-destination", files.root]
+    return [*command, "--host", host, "--port", str(port), "--workers", "1"]
+
+
+def ui_environment() -> dict[str, str]:
+    """The environment for the pages: ours, without telemetry and MLflow's runner of jobs."""
+    return {**os.environ, **SILENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def _mlflow() -> Any:
+    """Import MLflow's client; it sets up its logs and telemetry right then, so they go first."""
+    os.environ.update(SILENT)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+    return MlflowClient
+
+
+def _tags(values: Mapping[str, object]) -> dict[str, str]:
+    return {key: short(plain(value), LONGEST_TAG) for key, value in values.items()}
