@@ -1,0 +1,191 @@
+"""The command line: flags in, one call, something readable out. Heavy imports wait until a command runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="hebbarium",
+    help="Discover local synaptic plasticity rules by evolution, and write each one down as an equation.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Folder = Annotated[
+    Path, typer.Option("--runs", envvar="HEBBARIUM_RUNS", help="Where runs are kept.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any setting, e.g. genes.columns=20; repeatable."
+    ),
+]
+RUNS = Path("runs")
+
+
+@app.command()
+def run(
+    task: Annotated[str | None, typer.Argument(help="Task family; see `hebbarium tasks`.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides instances and search.")] = None,
+    generations: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop the search by the clock.")] = None,
+    islands: Annotated[int | None, typer.Option(help="Populations that advance together.")] = None,
+    start: Annotated[str | None, typer.Option(help="Rule, run or file to start from.")] = None,
+    hardware: Annotated[str | None, typer.Option(help="Hardware profile.")] = None,
+    set_: Settings = None,
+    runs: Folder = RUNS,
+    json: Json = False,
+) -> None:
+    """Evolve a rule for a task and set it beside the known ones.
+
+    Settings come from the defaults, the TOML file and the flags, in that order. Ctrl-C ends the search after the
+    current generation and keeps everything; the run is marked as stopped.
+    """
+    from evolve import display
+    from evolve.config import RunConfig, load, merge, setting, validated
+    from evolve.launch import launch
+
+    settings: dict[str, Any] = load(config) if config else {}
+    flags = {
+        "task": task,
+        "seed": seed,
+        "hardware": hardware,
+        "stop.generations": generations,
+        "stop.seconds": seconds,
+        "variation.islands": islands,
+        "variation.start": start,
+    }
+    for name, value in flags.items():
+        if value is not None:
+            settings = merge(settings, _nested(name, value))
+    for text in set_ or ():
+        settings = merge(settings, setting(text))
+    checked = validated(
+        RunConfig, settings, f"Configuration {config}" if config else "Configuration"
+    )
+    with display.watching(checked, quiet=json) as view:
+        run_id, result = launch(checked, runs, view)
+    if json:
+        display.dump(display.run_record(run_id, result))
+    else:
+        display.show_result(run_id, result)
+
+
+@app.command()
+def rank(
+    task: Annotated[str, typer.Option(help="Task family; see `hebbarium tasks`.")],
+    rules: Annotated[
+        str | None,
+        typer.Option(help="Zoo rules, runs, or rule files, with commas; the zoo if not given."),
+    ] = None,
+    instances: Annotated[
+        int, typer.Option(min=10, max=10_000, help="Test instances per setting.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the instances.")] = 0,
+    tune_rate: Annotated[
+        bool, typer.Option("--tune-rate", help="Give every rule the learning rate that suits it.")
+    ] = False,
+    hardware: Annotated[str, typer.Option(help="Hardware profile.")] = "ideal",
+    set_: Settings = None,
+    runs: Folder = RUNS,
+    json: Json = False,
+) -> None:
+    """Set rules side by side on the same test instances of a task."""
+    from evolve import display
+    from evolve.launch import ranking
+
+    table = ranking(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs)
+    if json:
+        display.dump(display.rank_record(table))
+    else:
+        display.show_ranking(table)
+
+
+@app.command("runs")
+def list_runs(runs: Folder = RUNS, json: Json = False) -> None:
+    """List the runs in the store."""
+    from evolve import display
+    from evolve.tracking import Store
+
+    display.show_runs(Store(runs).list(), json)
+
+
+@app.command()
+def rules(
+    name: Annotated[str | None, typer.Argument(help="Show one rule in full.")] = None,
+    json: Json = False,
+) -> None:
+    """List the rules zoo."""
+    from evolve import display
+
+    display.show_rules(name, json)
+
+
+@app.command()
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="Show one family with its options.")] = None,
+    json: Json = False,
+) -> None:
+    """List the task families."""
+    from evolve import display
+
+    display.show_tasks(name, json)
+
+
+@app.command()
+def export(
+    rule: Annotated[str, typer.Argument(help="Zoo rule, run, or rule file.")],
+    to: Annotated[str, typer.Option("--to", help="Target: python, latex or json.")] = "python",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; printed if not given.")
+    ] = None,
+    runs: Folder = RUNS,
+) -> None:
+    """Write a rule as code or text for use elsewhere."""
+    from evolve.launch import exported
+
+    text = exported(rule, to, runs)
+    if out is None:
+        print(text, end="")
+    else:
+        _write(out, text)
+
+
+@app.command()
+def ui(
+    runs: Folder = RUNS,
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 5000,
+) -> None:
+    """Browse runs in the MLflow UI."""
+    import subprocess
+
+    from evolve.tracking import ui_command, ui_environment
+
+    command = ui_command(runs, host, port)
+    typer.echo(f"Serving {runs} on http://{host}:{port}, Ctrl-C to end")
+    try:
+        raise typer.Exit(subprocess.call(command, env=ui_environment()))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _nested(name: str, value: object) -> dict[str, Any]:
+    for key in reversed(name.split(".")):
+        value = {key: value}
+    return value  # type: ignore[return-value]
+
+
+def _write(path: Path, text: str) -> None:
+    from substrate.errors import UserError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {path}: {error.strerror}. Choose another file with --out."
+        ) from None

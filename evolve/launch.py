@@ -1,0 +1,282 @@
+"""What the commands do: find rules by name, run with a log in the store, rank, export."""
+
+import csv
+import io
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from evolve import pictures
+from evolve.config import RunConfig, merge, setting, validated
+from evolve.evaluate import Arena, Interpreter
+from evolve.export import export
+from evolve.rank import Difference, Row, difference
+from evolve.rank import rank as rank_rules
+from evolve.rule_file import read_rule
+from evolve.run import REFERENCE, Progress, Result, baselines, run
+from evolve.runlog import RunLog
+from evolve.symbolic import rule_complexity, text
+from evolve.tracking import Store
+from rules_zoo import RULES
+from substrate.devices import configure
+from substrate.errors import UserError
+from substrate.lowering import lower
+from substrate.program import Machine
+from substrate.rule import Rule
+from substrate.simulate import Episode, trajectory
+
+
+class View:
+    """Where a person sees a run; the default shows nothing."""
+
+    def generation(self, progress: Progress) -> None:
+        """One generation is done."""
+
+    def phase(self, name: str) -> None:
+        """What happens now."""
+
+
+class Recorder:
+    """Passes a run on to the store and to a view."""
+
+    def __init__(self, log: RunLog, view: View) -> None:
+        self.log, self.view = log, view
+
+    def phase(self, name: str) -> None:
+        """Show it; a phase is no metric."""
+        self.view.phase(name)
+
+    def generation(self, progress: Progress) -> None:
+        """Show a generation and log its numbers."""
+        tally = progress.tally
+        numbers = {
+            "best": tally.best,
+            "median": tally.median,
+            "evaluations": progress.evaluations,
+            "cached_share": tally.cached / tally.children,
+            "silent_share": tally.silent / tally.children,
+            "diverged_share": tally.diverged / tally.children,
+            "seconds": progress.seconds,
+        }
+        self.log.metrics(progress.generation, numbers)
+        self.view.generation(progress)
+
+
+def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
+    """Run a configuration with everything recorded in the store of a folder."""
+    configure()
+    start = config.variation.start
+    founder = find_rule(start, Store(folder)) if start is not None else None
+    with Store(folder, write=True) as store:
+        name = f"{config.task}-{config.seed}"
+        with store.begin(config.task, name, config.flat(), _tags(config)) as log:
+            result = run(config, Recorder(log, view), founder)
+            view.phase("writing artifacts")
+            _record(log, result)
+            log.finish("stopped" if result.stopped else "finished")
+    return log.id, result
+
+
+def _tags(config: RunConfig) -> dict[str, str]:
+    packages = ("hebbarium", "jax", "numpy", "sympy", "deap", "mlflow")
+    versions = {f"version.{name}": version(name) for name in packages}
+    return {
+        "task": config.task,
+        "seed": str(config.seed),
+        "hardware": config.hardware,
+        "git_commit": _commit(),
+        "python": platform.python_version(),
+        "devices": ", ".join(sorted({d.device_kind for d in jax.devices()})),
+        **versions,
+    }
+
+
+def _commit() -> str:
+    """The commit of this source tree, marked if it has changes; empty for an installed package."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    call = [git, "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    answer = subprocess.run(call, capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
+def _record(log: RunLog, result: Result) -> None:
+    """Write the artifacts and the final numbers of a run."""
+    rule, row = result.champion.rule, result.champion_row
+    provenance = {
+        "run": log.id,
+        "task": result.config.task,
+        "seed": str(result.config.seed),
+        "test score": f"{row.score:.4f} [{row.low:.4f}, {row.high:.4f}], n = {row.n}",
+    }
+    for target, name in (
+        ("python", "champion.py"),
+        ("json", "champion.json"),
+        ("latex", "champion.tex"),
+    ):
+        log.text(name, export(rule, target, provenance))
+    log.text("front.csv", front_csv(result))
+    log.text("summary.md", summary(log.id, result))
+    best = [p.tally.best for p in result.history]
+    median = [p.tally.median for p in result.history]
+    log.figure("curve.png", pictures.fitness_curve(best, median, _known(result)))
+    points = [(c.operators, c.validation, text(c.rule.changes["forward"])) for c in result.front]
+    chosen = result.front.index(result.champion)
+    log.figure("front.png", pictures.pareto_front(points, chosen, {}))
+    curves = _curves(result)
+    if curves:
+        log.figure("trajectories.png", pictures.trajectories(curves, "on test instances"))
+    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
+    final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
+    log.metrics(result.history[-1].generation, {**final, "complexity": result.champion.operators})
+
+
+def _known(result: Result) -> dict[str, float]:
+    return {name: score for name, score in result.reference.items() if name != "frozen"}
+
+
+def front_csv(result: Result) -> str:
+    """The front of score against complexity as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["operators", "training_score", "validation_score", "chosen", "expression"])
+    for c in sorted(result.front, key=lambda c: (c.operators, -c.validation)):
+        expression = "; ".join(f"{k} = {text(e)}" for k, e in c.rule.equations.items())
+        chosen = "yes" if c is result.champion else ""
+        writer.writerow(
+            [c.operators, f"{c.training:.6f}", f"{c.validation:.6f}", chosen, expression]
+        )
+    return out.getvalue()
+
+
+def summary(run_id: str, result: Result) -> str:
+    """The run on one page, in Markdown."""
+    lines = [
+        f"# {result.config.task}, seed {result.config.seed}",
+        "",
+        f"Run `{run_id}`, {'stopped' if result.stopped else 'finished'} after "
+        f"{result.history[-1].generation} generations, {result.evaluations} evaluated rules and "
+        f"{result.seconds:.1f} s of search.",
+        "",
+        *(f"    {k} = {text(e)}" for k, e in result.champion.rule.equations.items()),
+        "",
+        f"Test instances: {result.champion_row.n}, none of which the search or the choice has seen.",
+        "",
+        "| rule | score | 95 % interval | minus champion | p |",
+        "|---|---|---|---|---|",
+    ]
+    for row in result.rows:
+        gap = difference(row, result.champion_row)
+        lines.append(
+            f"| {row.rule} | {row.score:.3f} | {row.low:.3f} to {row.high:.3f} "
+            f"| {gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) | {gap.p:.2g} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Angle to the component in degrees and norm, (step, instance), of champion and Oja on test instances."""
+    config = result.config
+    arena = Arena(config.family, config.task_options, config.seed, "test", 10)
+    if "component" not in arena.episodes[-1].target:
+        return {}
+    episode: Episode = jax.tree.map(lambda a: jnp.asarray(a[0]), arena.episodes[-1])
+    setting_ = arena.settings[-1]
+    component = np.asarray(episode.target["component"])
+    curves = {}
+    for rule in (result.champion.rule, RULES[REFERENCE]):
+        rate = jnp.full((1, 1), setting_.rate, jnp.float32)
+        path = jax.jit(partial(trajectory, setting_.network, lower(rule), every=10))
+        w = np.asarray(path(episode, rate))[:, 0, :, :, 0]  # (step, n, K)
+        norm = np.linalg.norm(w, axis=1)
+        cosine = np.abs((w * component[None, :, :, 0]).sum(axis=1)) / np.maximum(norm, 1e-30)
+        curves[rule.name] = (np.degrees(np.arccos(np.clip(cosine, 0, 1))), norm)
+    return curves
+
+
+def find_rule(name: str, store: Store) -> Rule:
+    """A zoo rule by name, a rule file by path, or a run's champion by the beginning of the run's id.
+
+    Raises
+    ------
+    UserError
+        If it is none of these.
+    """
+    if name in RULES:
+        return RULES[name]
+    if name.endswith(".json") or "/" in name:
+        return read_rule(Path(name))
+    try:
+        found = store.find(name)
+    except UserError as error:
+        raise UserError(
+            f"{name!r} is no zoo rule ({', '.join(RULES)}), no rule file, and: {error}"
+        ) from None
+    return read_rule(store.artifact(found.id, "champion.json")).renamed(name)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A ranking with what is needed to print it."""
+
+    config: RunConfig
+    rows: list[Row]
+    rules: Mapping[str, Rule]
+    baseline: Row  # the best known rule
+    differences: Mapping[str, Difference]
+    tuned: bool
+
+
+def ranking(
+    task: str,
+    names: str | None,
+    instances: int,
+    seed: int,
+    tune_rate: bool,
+    hardware: str,
+    settings: Sequence[str],
+    folder: Path,
+) -> Table:
+    """Rank zoo rules, champions and rule files on test instances of a task."""
+    given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
+    for one in settings:
+        given = merge(given, setting(one))
+    config = validated(RunConfig, given, "Configuration")
+    configure()
+    store = Store(folder) if names else None
+    arena = Arena(config.family, config.task_options, seed, "test", instances)
+    rules = {r.name: r for r in baselines(arena)}
+    if names and store:
+        wanted = [n.strip() for n in names.split(",") if n.strip()]
+        rules = {rule.name: rule for rule in (find_rule(n, store) for n in wanted)}
+        if not rules:
+            raise UserError("--rules names no rule. Write for instance --rules oja,hebb.")
+    training = None
+    if tune_rate:
+        training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
+    machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
+    interpreter = Interpreter(arena, machine, capacity=64)
+    rows = rank_rules(list(rules.values()), arena, interpreter, training)
+    known = [r for r in rows if r.rule in RULES] or rows
+    differences = {r.rule: difference(r, known[0]) for r in rows}
+    return Table(config, rows, rules, known[0], differences, tune_rate)
+
+
+def exported(name: str, target: str, folder: Path) -> str:
+    """A rule as the text of a target."""
+    rule = find_rule(name, Store(folder))
+    provenance = {"source": rule.reference} if rule.reference else {}
+    if name not in RULES:
+        provenance["rule"] = name
+    provenance["complexity"] = f"{rule_complexity(rule).operators} operators"
+    return export(rule, target, provenance)

@@ -1,0 +1,266 @@
+"""The command line as people and programs meet it, in processes of their own."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from evolve.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+QUICK = ["--set", "options.dimensions=[2]", "--set", "options.samples=300", "--generations", "15"]
+FEW = ["--set", "instances.validation=10", "--set", "instances.test=20"]
+
+
+def hebbarium(*words, check=0, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "evolve", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "120", **environment},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == check, f"{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture
+def inside(monkeypatch, capsys):
+    """The same command in this process, which spares the imports."""
+
+    def call(*words, check=0, **environment):
+        monkeypatch.setattr(sys, "argv", ["hebbarium", *map(str, words)])
+        for name, value in {"COLUMNS": "120", **environment}.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+            raise SystemExit(0)
+        assert (ended.value.code or 0) == check
+        return capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A folder with one finished run."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = hebbarium("run", "pca", "--seed", 3, "--runs", folder, "--json", *QUICK, *FEW)
+    return folder, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_help_is_quick_and_does_not_import_jax():
+    code = (
+        "import sys\nsys.argv = ['hebbarium', '--help']\n"
+        "try:\n    from evolve.__main__ import main; main()\n"
+        "except SystemExit: pass\n"
+        "assert not {'jax', 'mlflow', 'sympy', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in ("run", "rank", "runs", "rules", "tasks", "export", "ui"):
+        assert re.search(rf"\b{command}\b", done.stdout)
+
+
+def test_run_prints_the_record_that_it_promises(store):
+    _, record = store
+    promised = {"run_id", "task", "hardware", "seed", "generations", "evaluations", "seconds"}
+    assert promised | {"champion", "baselines"} <= set(record)
+    assert (record["task"], record["seed"], record["hardware"]) == ("pca", 3, "ideal")
+    assert {"expression", "complexity", "score", "low", "high"} <= set(record["champion"])
+    assert record["champion"]["low"] <= record["champion"]["score"] <= record["champion"]["high"]
+    assert record["baselines"]["frozen"] == 0.0
+    assert record["baselines"]["oja"] > 0.1
+
+
+def test_the_same_seed_gives_the_same_run_twice(store, tmp_path):
+    """Champion, scores, and every metric of every generation but the clock."""
+    folder, record = store
+    done = hebbarium("run", "pca", "--seed", 3, "--runs", tmp_path, "--json", *QUICK, *FEW)
+    again = json.loads(done.stdout)
+    for key in ("champion", "baselines", "evaluations", "generations", "F"):
+        assert again[key] == record[key]
+    histories = [metrics(folder, record["run_id"]), metrics(tmp_path, again["run_id"])]
+    assert histories[0] == histories[1]
+    names = {name for name, _, _ in histories[0]}
+    assert names >= {"best", "median", "evaluations", "silent_share", "cached_share"}
+    assert len([1 for name, _, _ in histories[0] if name == "best"]) == 16
+
+
+def metrics(folder, run):
+    """Every metric of a run, as in the database, but for those that tell the time."""
+    with closing(sqlite3.connect(folder / "mlflow.db")) as db:
+        rows = db.execute("SELECT key, step, value FROM metrics WHERE run_uuid = ?", (run,))
+        return sorted(row for row in rows if row[0] != "seconds")
+
+
+def test_a_run_leaves_its_artifacts(store):
+    folder, record = store
+    artifacts = folder / "artifacts" / record["run_id"] / "artifacts"
+    names = {p.name for p in artifacts.iterdir()}
+    text = {"champion.py", "champion.json", "champion.tex", "front.csv", "summary.md"}
+    assert names >= text | {"front.png", "curve.png", "trajectories.png"}
+    assert "chosen" in (artifacts / "front.csv").read_text()
+    assert record["champion"]["expression"] in (artifacts / "summary.md").read_text()
+
+
+def test_runs_lists_it(store, inside):
+    folder, record = store
+    (row,) = json.loads(inside("runs", "--runs", folder, "--json").out)["runs"]
+    assert (row["id"], row["status"]) == (record["run_id"], "finished")
+    assert row["champion"] == record["champion"]["expression"]
+    assert record["run_id"][:8] in inside("runs", "--runs", folder).out
+    assert "hebbarium run" in inside("runs", "--runs", folder / "none").err
+
+
+def test_rank_sets_a_champion_beside_the_zoo(store, inside):
+    folder, record = store
+    rules = f"oja,hebb,instar,frozen,{record['run_id'][:10]}"
+    done = inside(
+        "rank", "--task", "pca", "--rules", rules, "--runs", folder, "--instances", 20, "--json"
+    )
+    table = json.loads(done.out)
+    assert table["n"] == 60  # 20 instances of each of three dimensions
+    rows = {r["rule"]: r for r in table["rows"]}
+    assert set(rows) == set(rules.split(","))
+    promised = {"rule", "expression", "score", "low", "high", "complexity", "metrics"}
+    assert all(promised <= set(r) for r in table["rows"])
+    assert rows["oja"]["score"] > max(rows[r]["score"] for r in ("hebb", "instar", "frozen"))
+    assert rows["frozen"]["score"] == 0.0
+    assert rows["oja"]["difference"]["mean"] == 0.0
+    scores = [r["score"] for r in table["rows"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_lists_are_for_people_and_programs(inside):
+    rules = json.loads(inside("rules", "--json").out)["rules"]
+    assert {"oja", "hebb", "bcm", "sanger", "frozen"} <= {r["rule"] for r in rules}
+    tasks = json.loads(inside("tasks", "--json").out)["tasks"]
+    assert {"pca", "pca_digits"} <= {t["task"] for t in tasks}
+    assert "dimensions" in inside("tasks", "pca").out
+    assert "Oja 1982" in inside("rules", "oja").out
+
+
+def test_export_writes_a_file(store, tmp_path, inside):
+    folder, record = store
+    out = tmp_path / "rule.py"
+    inside("export", record["run_id"][:8], "--out", out, "--runs", folder)
+    namespace = {}
+    exec(compile(out.read_text(), str(out), "exec"), namespace)
+    assert "dw" in namespace
+    assert "\\" in inside("export", "oja", "--to", "latex", "--runs", folder).out
+    exported = tmp_path / "rule.json"
+    inside("export", "oja", "--to", "json", "--out", exported, "--runs", folder)
+    assert "def dw(" in inside("export", exported, "--runs", folder).out
+
+
+BAD = [
+    (["run", "pcaa"], "pcaa.*Did you mean 'pca'"),
+    (["run", "pca", "--sed", "1"], "--sed"),
+    (["run", "pca", "--seed", "x"], "--seed.*integer"),
+    (["run", "pca", "--hardware", "tpu"], "tpu"),
+    (["run", "pca", "--set", "genes.colums=3"], "colums.*columns"),
+    (["run", "pca", "--set", "genes.columns=0"], "genes.columns.*0.*greater"),
+    (["run", "pca", "--set", "genes.columns=10000000"], "genes.columns.*less"),
+    (["run", "pca", "--set", "nonsense"], "KEY=VALUE"),
+    (["run", "pca", "--set", "options.dimensions=[1]"], "dimensions.*greater"),
+    (["run", "pca", "--set", "options.dimension=[2]"], "dimension.*dimensions"),
+    (["run", "pca", "--set", 'genes.primitives=["sin"]'], "sin.*Known.*tanh"),
+    (["run", "pca", "--set", 'genes.terminals=["lat"]'], "lat.*does not show"),
+    (["run", "pca", "--set", "variation.tournament=3"], "tournament.*parents"),
+    (["run", "pca", "--generations", "-1"], "generations.*-1"),
+    (["run", "pca", "--start", "ojaa"], "ojaa"),
+    (["run", "pca", "--config", "missing.toml"], "missing.toml"),
+    (["rank", "--task", "pca", "--rules", "oja,hebbb"], "hebbb"),
+    (["rank", "--task", "pca", "--rules", "sanger"], "sanger.*lat_ord"),
+    (["rank", "--task", "nothing"], "nothing"),
+    (["export", "nothing"], "nothing"),
+    (["export", "oja", "--to", "cobol"], "cobol.*latex"),
+    (["export", "oja", "--out", "/nowhere/rule.py"], "nowhere"),
+    (["rules", "ojja"], "ojja.*oja"),
+    (["tasks", "pac"], "pac"),
+    (["ui"], "no runs"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), BAD, ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+)
+def test_bad_input_gets_one_message_and_exit_code_2(words, message, tmp_path, inside):
+    done = inside(*words, check=2, HEBBARIUM_RUNS=str(tmp_path / "runs"))
+    assert re.search(message, done.err, re.DOTALL), done.err
+    assert done.out == ""
+    assert not list(tmp_path.rglob("mlflow.db")), "nothing may be half-written"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task = ", "not valid TOML"),
+        ("[genes]\ncolumn = 3", "column.*columns"),
+        ("[gene]\ncolumns = 3", "gene.*genes"),
+        ("seed = 'a'", "seed"),
+        ("task = 7", "task"),
+    ],
+)
+def test_bad_files_too(text, message, tmp_path, inside):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    done = inside("run", "--config", path, check=2, HEBBARIUM_RUNS=str(tmp_path / "runs"))
+    assert re.search(message, done.err, re.DOTALL), done.err
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path, inside):
+    (tmp_path / "runs").write_text("")
+    done = inside("run", "pca", check=2, HEBBARIUM_RUNS=str(tmp_path / "runs"))
+    assert "folder" in done.err
+
+
+def begin(folder, *words):
+    """Start a run without end and wait until it searches."""
+    endless = ("run", "pca", *QUICK[:4], *FEW, "--generations", "1000000")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "evolve", *endless, "--runs", str(folder), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    for line in process.stderr:
+        if line.startswith("generation"):
+            return process
+    raise AssertionError("the run never began")
+
+
+def test_ctrl_c_ends_after_the_generation_with_everything_written(tmp_path, inside):
+    """And while it runs, nobody else may write to its store."""
+    process = begin(tmp_path)
+    second = inside("run", "pca", check=2, HEBBARIUM_RUNS=str(tmp_path))
+    assert str(process.pid) in second.err and "--runs" in second.err
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "stopped" in out
+    (row,) = json.loads(inside("runs", "--runs", tmp_path, "--json").out)["runs"]
+    assert (row["status"], bool(row["champion"])) == ("stopped", True)
+    artifacts = tmp_path / "artifacts" / row["id"] / "artifacts"
+    assert (artifacts / "champion.py").exists()
+
+
+def test_a_killed_run_is_seen_to_have_died(tmp_path, inside):
+    process = begin(tmp_path)
+    time.sleep(1.0)
+    process.kill()
+    process.communicate()
+    (row,) = json.loads(inside("runs", "--runs", tmp_path, "--json").out)["runs"]
+    assert row["status"] == "died"
