@@ -89,7 +89,7 @@ def _fold(numbers: list[Expr]) -> Expr:
 
 
 def exponent_of(node: Expr) -> Rational:
-    """Return the exponent of a power, a whole number or half of one; anything else is a UserError."""
+    """Return the exponent of a power if it is a whole number or half of one, as in any rule."""
     if not node.exp.is_Rational or node.exp.q > 2:
         raise UserError(f"A power must be a whole number or half of one, not {node.exp} in {node}.")
     return node.exp

@@ -70,7 +70,8 @@ class Search:
         return self.memo[expression]
 
     def _best(self, expression: Expr) -> Expr:
-        if expression.is_Symbol or expression.is_number:
+        late = time.monotonic() > self.deadline
+        if late or expression.is_Symbol or expression.is_number:
             return expression
         champion = min(expression, self._inside(expression, top=True), key=self._size)
         for _ in range(_ROUNDS):

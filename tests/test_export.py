@@ -17,6 +17,7 @@ from evolve.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names
 from substrate.feedforward import feedforward
+from substrate.functions import EPSILON, pdiv
 from substrate.graph import Graph, Node, Number, to_rule
 from substrate.lowering import lower
 from substrate.simulate import Episode, trajectory
@@ -214,6 +215,12 @@ def test_functions_appear_as_numpy():
     assert "numpy.maximum(numpy.maximum(pre, post), w)" in text
     assert "numpy.sqrt(w)**3" in text and "numpy.heaviside(w, 0.0)/3" in text
     assert text.count("import numpy\n") == 1
+
+
+def test_division_is_protected_as_on_the_platform():
+    dw = _module(Rule("r", pdiv(pre, w)))["dw"]
+    assert dw(pre=2.0, w=0.0) == 0.0
+    assert dw(pre=2.0, w=1e-3) == pytest.approx(2.0 * 1e-3 / (1e-6 + EPSILON), rel=1e-12)
 
 
 def test_names_that_python_keeps_are_renamed():

@@ -203,7 +203,7 @@ def test_nothing_that_may_hang_is_tried_where_it_cannot_be_stopped(monkeypatch):
 def test_large_expressions_end_in_time(words):
     began = time.monotonic()
     simplify(read(words), seconds=0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5
 
 
 def test_the_limit_returns_values_passes_errors_and_leaves_alarms_alone():
