@@ -98,6 +98,9 @@ class Variation(Closed):
         description="gene: redraw each with a probability; active: redraw until one that matters changed",
     )
     rate: float = Field(0.06, gt=0, le=1, description="probability per gene")
+    migration: int = Field(
+        10, ge=0, description="generations between migrations around the ring of islands; 0: never"
+    )
     start: str | None = Field(
         None, description="rule that founds every island: a zoo rule, a run, a rule file"
     )
@@ -190,7 +193,7 @@ class RunConfig(Closed):
     def plan(self) -> Plan:
         """How to vary and select."""
         v = self.variation
-        return Plan(v.islands, v.parents, v.children, v.tournament, v.mutation, v.rate)
+        return Plan(v.islands, v.parents, v.children, v.tournament, v.mutation, v.rate, v.migration)
 
     def flat(self) -> dict[str, Any]:
         """Every setting under its dotted name, the task's options filled in."""

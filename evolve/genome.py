@@ -60,12 +60,12 @@ class Grid:
     evolved: int = 0
     outputs: tuple[str, ...] = ("dw",)
 
-    @property
+    @cached_property
     def nodes(self) -> int:
         """Number of nodes."""
         return self.rows * self.columns
 
-    @property
+    @cached_property
     def leaves(self) -> int:
         """Number of addresses that are no nodes."""
         return len(self.terminals) + self.evolved
@@ -86,7 +86,7 @@ class Grid:
         shift += [0] * len(self.outputs)
         return np.array(count), np.array(base), np.array(shift)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of genes, constants not counted."""
         return 3 * self.nodes + len(self.outputs)

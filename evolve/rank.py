@@ -15,8 +15,10 @@ from substrate.program import TooLong, schedule
 from substrate.rule import Rule
 from substrate.vocabulary import observables
 
-#: Factors on the learning rate that are tried when every rule gets the rate that suits it.
-GAINS = tuple(float(g) for g in 2.0 ** np.linspace(-4, 4, 17))
+#: Factors on the learning rate that are tried when every rule gets the rate that suits it, first these and then
+#: these times the best of them.
+COARSE = tuple(float(g) for g in 2.0 ** np.linspace(-5, 5, 21))
+FINE = tuple(float(g) for g in 2.0 ** np.linspace(-0.45, 0.45, 19))
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,13 @@ def measure(
 
 
 def tuned(rules: Sequence[Rule], training: Arena, interpreter: Interpreter) -> dict[str, float]:
-    """The factor on the learning rate, out of `GAINS`, with which each rule trains best."""
-    tried = measure(rules, dict.fromkeys((r.name for r in rules), GAINS), training, interpreter)
-    return {name: GAINS[int(np.argmax(scores.fitness))] for name, scores in tried.items()}
+    """The factor on the learning rate with which each rule trains best; all get the same number of trials."""
+    best = dict.fromkeys((rule.name for rule in rules), 1.0)
+    for factors in (COARSE, FINE):
+        gains = {name: [b * f for f in factors] for name, b in best.items()}
+        tried = measure(rules, gains, training, interpreter)
+        best = {n: gains[n][int(np.argmax(s.fitness))] for n, s in tried.items()}
+    return best
 
 
 def rank(

@@ -67,6 +67,7 @@ class Plan:
     tournament: int
     mutation: str  # "gene" or "active"
     rate: float
+    migration: int = 0  # generations between migrations; 0 for never
 
 
 class Tally(NamedTuple):
@@ -154,7 +155,18 @@ def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> Tall
         # selBest sorts stably: of equals the child, listed first, survives.
         state.islands[i] = tools.selBest(offspring + island, plan.parents)
     state.generation += 1
+    if plan.migration and state.generation % plan.migration == 0:
+        _migrate(state)
     return tally
+
+
+def _migrate(state: SearchState) -> None:
+    """Around a ring, every island's best takes the place of the next one's last, if it is better."""
+    guests = [island[0] for island in state.islands]
+    for guest, island in zip([guests[-1], *guests[:-1]], state.islands, strict=True):
+        if guest.score > island[-1].score:
+            island[-1] = guest
+            island.sort(key=lambda i: -i.score)
 
 
 def _pick(plan: Plan, state: SearchState) -> list[Individual]:
