@@ -255,7 +255,7 @@ def show_rules(name: str | None, as_json: bool) -> None:
     if name is not None:
         from evolve.export import export
 
-        print(export(RULES[name], "python", {"source": RULES[name].reference}), end="")
+        print(export(RULES[name], "python"), end="")
         return
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for column in ("rule", "reads", "locality", "equations"):

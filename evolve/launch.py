@@ -275,8 +275,7 @@ def ranking(
 def exported(name: str, target: str, folder: Path) -> str:
     """A rule as the text of a target."""
     rule = find_rule(name, Store(folder))
-    provenance = {"source": rule.reference} if rule.reference else {}
+    provenance = {"complexity": f"{rule_complexity(rule).operators} operators"}
     if name not in RULES:
         provenance["rule"] = name
-    provenance["complexity"] = f"{rule_complexity(rule).operators} operators"
     return export(rule, target, provenance)

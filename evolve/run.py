@@ -18,7 +18,7 @@ from evolve import search
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena, Interpreter
-from evolve.rank import Row, measure, rank, row
+from evolve.rank import Row, measure, rank
 from evolve.search import Individual, SearchState, Tally
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
@@ -47,6 +47,7 @@ class Candidate:
     operators: int
     training: float
     validation: float
+    scores: np.ndarray  # on validation instances
 
 
 @dataclass
@@ -132,7 +133,7 @@ def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
         stopped = interrupt.asked
         log.phase("choosing the champion on validation instances")
         front = _front(config, state, interpreter)
-        champion = max(front, key=lambda c: (c.validation, -c.operators))
+        champion = choose(front)
         log.phase("measuring on test instances")
         test = _arena(config, "test", config.instances.test)
         rows = rank([champion.rule, *baselines(test)], test, interpreter)
@@ -151,6 +152,21 @@ def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
         rows=rows,
         fitness=fitness,
     )
+
+
+def choose(front: Sequence[Candidate]) -> Candidate:
+    """The simplest rule that is at most one standard error, of the paired difference, behind the best.
+
+    The one-standard-error rule (Breiman et al. 1984): what a longer rule gains within the noise is not worth its
+    length, and is the first to be lost on inputs of another kind.
+    """
+    best = max(front, key=lambda c: (c.validation, -c.operators))
+
+    def close(candidate: Candidate) -> bool:
+        gap = best.scores - candidate.scores
+        return float(gap.mean()) <= float(gap.std(ddof=1)) / np.sqrt(gap.size)
+
+    return min(filter(close, front), key=lambda c: (c.operators, -c.validation))
 
 
 def baselines(arena: Arena) -> list[Rule]:
@@ -231,7 +247,8 @@ def _front(config: RunConfig, state: SearchState, interpreter: Interpreter) -> l
             rule=rule.renamed("champion"),
             operators=rule_complexity(rule).operators,
             training=individual.score,
-            validation=row(rule.name, measured[rule.name]).score,
+            validation=float(measured[rule.name].score.mean()),
+            scores=measured[rule.name].score[0].ravel(),
         )
         for rule, (_, individual) in zip(rules, archive.values(), strict=True)
     ]

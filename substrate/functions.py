@@ -1,4 +1,4 @@
-"""What a rule may compute: every function in its JAX, NumPy and SymPy forms, as one table.
+"""What a rule may compute: every function in its JAX and SymPy forms, as one table.
 
 The protected division is the rational function
 
@@ -11,7 +11,6 @@ simulator, on a chip, in SymPy and in exact arithmetic.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import jax.numpy as jnp
 import sympy
@@ -35,20 +34,15 @@ class pdiv(sympy.Function):  # noqa: N801 - SymPy functions carry the name they 
             return a * b / (b**2 + sympy.Rational(1, round(1 / EPSILON)))
         return None
 
-    def _latex(self, printer: Any) -> str:
-        a, b = (printer.doprint(argument) for argument in self.args)
-        return rf"\frac{{{a}\,({b})}}{{({b})^{{2}} + 10^{{-6}}}}"
-
 
 @dataclass(frozen=True)
 class Function:
-    """A function of one or two arguments in all the forms that the platform needs."""
+    """A function of one or two arguments in its forms."""
 
     name: str
     arity: int
     jax: Callable[..., Array]
     symbolic: Callable[..., sympy.Expr]
-    numpy: str  # a format for generated code; {0} and {1} are the arguments
     commutative: bool = False
 
 
@@ -56,36 +50,31 @@ def _step(a: Array) -> Array:
     return jnp.where(a > 0, 1.0, 0.0).astype(a.dtype)
 
 
+def _plain(head: type[sympy.Expr]) -> Callable[..., sympy.Expr]:
+    """Build without SymPy's questions about signs, whose cost is exponential in the nesting."""
+    return lambda *a: head(*a, evaluate=all(x.is_number for x in a))
+
+
 _TABLE = (
-    Function("add", 2, jnp.add, lambda a, b: a + b, "({0} + {1})", commutative=True),
-    Function("sub", 2, jnp.subtract, lambda a, b: a - b, "({0} - {1})"),
-    Function("mul", 2, jnp.multiply, lambda a, b: a * b, "({0} * {1})", commutative=True),
-    Function(
-        "div", 2, lambda a, b: a * b / (b * b + EPSILON), pdiv, "({0} * {1} / ({1} * {1} + 1e-06))"
-    ),
-    Function("min", 2, jnp.minimum, sympy.Min, "numpy.minimum({0}, {1})", commutative=True),
-    Function("max", 2, jnp.maximum, sympy.Max, "numpy.maximum({0}, {1})", commutative=True),
-    Function("abs", 1, jnp.abs, sympy.Abs, "numpy.abs({0})"),
-    Function("sign", 1, jnp.sign, sympy.sign, "numpy.sign({0})"),
-    Function("step", 1, _step, lambda a: sympy.Heaviside(a, 0), "numpy.where({0} > 0, 1.0, 0.0)"),
-    Function("tanh", 1, jnp.tanh, sympy.tanh, "numpy.tanh({0})"),
-    Function("exp", 1, jnp.exp, sympy.exp, "numpy.exp({0})"),
-    Function("sqrt", 1, jnp.sqrt, sympy.sqrt, "numpy.sqrt({0})"),
-    Function("reciprocal", 1, jnp.reciprocal, lambda a: 1 / a, "(1.0 / {0})"),
+    Function("add", 2, jnp.add, lambda a, b: a + b, commutative=True),
+    Function("sub", 2, jnp.subtract, lambda a, b: a - b),
+    Function("mul", 2, jnp.multiply, lambda a, b: a * b, commutative=True),
+    Function("div", 2, lambda a, b: a * b / (b * b + EPSILON), pdiv),
+    Function("min", 2, jnp.minimum, _plain(sympy.Min), commutative=True),
+    Function("max", 2, jnp.maximum, _plain(sympy.Max), commutative=True),
+    Function("abs", 1, jnp.abs, _plain(sympy.Abs)),
+    Function("sign", 1, jnp.sign, _plain(sympy.sign)),
+    Function("step", 1, _step, lambda a: sympy.Heaviside(a, 0, evaluate=a.is_number)),
+    Function("tanh", 1, jnp.tanh, _plain(sympy.tanh)),
+    Function("exp", 1, jnp.exp, _plain(sympy.exp)),
+    Function("sqrt", 1, jnp.sqrt, sympy.sqrt),
+    Function("reciprocal", 1, jnp.reciprocal, lambda a: 1 / a),
 )
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType({f.name: f for f in _TABLE})
 
 #: What a search may use: functions that are defined everywhere.
 PRIMITIVES: tuple[str, ...] = (
-    "add",
-    "sub",
-    "mul",
-    "div",
-    "min",
-    "max",
-    "abs",
-    "sign",
-    "step",
-    "tanh",
+    *("add", "sub", "mul", "div"),
+    *("min", "max", "abs", "sign", "step", "tanh"),
 )
