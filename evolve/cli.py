@@ -31,6 +31,10 @@ def run(
     task: Annotated[str | None, typer.Argument(help="Task family; see `hebbarium tasks`.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides instances and search.")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Run so many seeds from --seed on, advancing together."),
+    ] = None,
     generations: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop the search by the clock.")] = None,
     islands: Annotated[int | None, typer.Option(help="Populations that advance together.")] = None,
@@ -68,6 +72,12 @@ def run(
         RunConfig, settings, f"Configuration {config}" if config else "Configuration"
     )
     with display.watching(checked, quiet=json) as view:
+        if seeds is not None:
+            from evolve.launch import launch_seeds
+
+            ids, results = launch_seeds(checked, seeds, runs, view)
+            (display.dump if json else display.show_seeds)(display.seeds_record(ids, results))
+            return
         run_id, result = launch(checked, runs, view)
     if json:
         display.dump(display.run_record(run_id, result))

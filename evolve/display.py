@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
+from scipy.stats import binomtest
 
 from evolve.config import RunConfig
 from evolve.launch import Table, View
@@ -130,6 +131,69 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
         else {"seconds": round(reached.seconds, 3), "evaluations": reached.evaluations},
         "F": result.fitness,
     }
+
+
+def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
+    """What `run --seeds N --json` prints: every run, and how many seeds reached the reference."""
+    runs = [run_record(i, r) for i, r in zip(ids, results, strict=True)]
+    trained = sum(r.reached is not None for r in results)
+    tested = sum(
+        any(b.rule == REFERENCE and r.champion_row.score >= b.score for b in r.rows)
+        for r in results
+    )
+
+    def rate(count: int) -> dict[str, float]:
+        interval = binomtest(count, len(runs)).proportion_ci(0.95, method="wilson")
+        return {
+            "seeds": count,
+            "rate": count / len(runs),
+            "low": float(interval.low),
+            "high": float(interval.high),
+        }
+
+    return {
+        "task": results[0].config.task,
+        "hardware": results[0].config.hardware,
+        "n": len(runs),
+        "seconds": round(results[0].seconds, 3),
+        "evaluations": sum(r.evaluations for r in results),
+        f"reached_{REFERENCE}_in_training": rate(trained),
+        f"at_least_{REFERENCE}_in_test": rate(tested),
+        "runs": runs,
+    }
+
+
+def show_seeds(record: Mapping[str, Any]) -> None:
+    """Several seeds for a person."""
+    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for name in ("seed", "run", "score", REFERENCE, "reached after", "champion"):
+        grid.add_column(name, overflow="fold")
+    for r in record["runs"]:
+        reached = r[f"reached_{REFERENCE}"]
+        grid.add_row(
+            str(r["seed"]),
+            r["run_id"][:8],
+            f"{r['champion']['score']:.3f}",
+            f"{r['baselines'].get(REFERENCE, math.nan):.3f}",
+            f"{reached['evaluations']} rules" if reached else "never",
+            r["champion"]["expression"],
+        )
+    console = Console()
+    console.print(grid)
+    for key, words in (
+        (f"reached_{REFERENCE}_in_training", f"reached {REFERENCE}'s training score"),
+        (f"at_least_{REFERENCE}_in_test", f"have a champion at least {REFERENCE}'s equal in test"),
+    ):
+        share = record[key]
+        console.print(
+            f"{share['seeds']} of {record['n']} seeds {words}: {share['rate']:.0%} "
+            f"(95 % interval {share['low']:.0%} to {share['high']:.0%})",
+            highlight=False,
+        )
+    console.print(
+        f"{record['evaluations']} rules evaluated in {record['seconds']:.1f} s of search",
+        highlight=False,
+    )
 
 
 def rank_record(table: Table) -> dict[str, Any]:

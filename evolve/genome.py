@@ -26,14 +26,6 @@ class Genome(NamedTuple):
     constants: tuple[float, ...] = ()
 
 
-class Phenotype(NamedTuple):
-    """What a genome expresses."""
-
-    graph: Graph  # equal values merged
-    key: tuple[int, ...]  # fingerprint of every output
-    active: frozenset[int]  # positions of the genes that matter; constants follow the genes
-
-
 @dataclass(frozen=True)
 class Grid:
     """Shape and alphabet of genomes.
@@ -71,6 +63,11 @@ class Grid:
         return len(self.terminals) + self.evolved
 
     @cached_property
+    def arities(self) -> tuple[int, ...]:
+        """Number of arguments of each primitive."""
+        return tuple(FUNCTIONS[name].arity for name in self.primitives)
+
+    @cached_property
     def alleles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Per gene: how many values it may take, and, from the `second[0]`-th value on, what to add to it."""
         count, base, shift = [], [], []
@@ -87,6 +84,12 @@ class Grid:
         return np.array(count), np.array(base), np.array(shift)
 
     @cached_property
+    def plain_alleles(self) -> tuple[list[int], list[int], list[int]]:
+        """The alleles as lists, which single look-ups read faster."""
+        count, base, shift = (column.tolist() for column in self.alleles)
+        return count, base, shift
+
+    @cached_property
     def size(self) -> int:
         """Number of genes, constants not counted."""
         return 3 * self.nodes + len(self.outputs)
@@ -96,11 +99,6 @@ class Grid:
         _, base, shift = (a[position] for a in self.alleles)
         return np.where(rank < base, rank, rank + shift)
 
-    def ranks(self, value: np.ndarray, position: np.ndarray | slice) -> np.ndarray:
-        """Inverse of `values`."""
-        _, base, shift = (a[position] for a in self.alleles)
-        return np.where(value < base, value, value - shift)
-
 
 def draw(grid: Grid, rng: np.random.Generator) -> Genome:
     """A random genome; evolved constants start log-uniform in [0.1, 10] with random signs."""
@@ -109,12 +107,14 @@ def draw(grid: Grid, rng: np.random.Generator) -> Genome:
     return Genome(genes.tolist(), tuple(size.tolist()))
 
 
-def _redraw(grid: Grid, rng: np.random.Generator, old: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Other permissible values, uniform, for genes that have any; the old value for those that have none."""
-    count = grid.alleles[0][at]
-    rank = (rng.random(len(at)) * (count - 1)).astype(int)
-    rank += rank >= grid.ranks(old, at)
-    return np.where(count > 1, grid.values(rank, at), old)
+def _other(grid: Grid, old: int, at: int, draw: float) -> int:
+    """Another permissible value of a gene, uniform for a uniform draw; the old one if there is no other."""
+    count, base, shift = (column[at] for column in grid.plain_alleles)
+    if count == 1:
+        return old
+    rank = int(draw * (count - 1))
+    rank += rank >= (old if old < base else old - shift)
+    return rank if rank < base else rank + shift
 
 
 def _drift(rng: np.random.Generator, value: float) -> float:
@@ -131,22 +131,19 @@ def mutate_genes(
     -------
     For every parent the child, and the positions that changed.
     """
-    chosen = rng.random((len(parents), grid.size + grid.evolved)) < rate
-    rows, at = np.nonzero(chosen)
-    symbolic = at < grid.size
-    rows_s, at_s = rows[symbolic].tolist(), at[symbolic]
-    old = np.array([parents[r].genes[c] for r, c in zip(rows_s, at_s.tolist(), strict=True)], int)
+    rows, at = np.nonzero(rng.random((len(parents), grid.size + grid.evolved)) < rate)
+    draws = rng.random(len(rows)).tolist()
     children = [list(p.genes) for p in parents]
     constants = [list(p.constants) for p in parents]
     changed: list[set[int]] = [set() for _ in parents]
-    for r, c, value in zip(
-        rows_s, at_s.tolist(), _redraw(grid, rng, old, at_s).tolist(), strict=True
-    ):
-        children[r][c] = value
-        changed[r].add(c)
-    for r, c in zip(rows[~symbolic].tolist(), at[~symbolic].tolist(), strict=True):
-        constants[r][c - grid.size] = _drift(rng, constants[r][c - grid.size])
-        changed[r].add(c)
+    for row, position, uniform in zip(rows.tolist(), at.tolist(), draws, strict=True):
+        changed[row].add(position)
+        if position < grid.size:
+            genes = children[row]
+            genes[position] = _other(grid, genes[position], position, uniform)
+        else:
+            own = constants[row]
+            own[position - grid.size] = _drift(rng, own[position - grid.size])
     return [
         (Genome(g, tuple(c)), frozenset(m))
         for g, c, m in zip(children, constants, changed, strict=True)
@@ -164,7 +161,6 @@ def mutate_active(
     """Redraw single genes until one that is expressed has changed (Goldman & Punch 2013)."""
     stream = _uniform(rng)
     total = grid.size + grid.evolved
-    count, base, shift = (a.tolist() for a in grid.alleles)
     offspring = []
     for parent, expressed in zip(parents, active, strict=True):
         genes, constants = list(parent.genes), list(parent.constants)
@@ -173,11 +169,8 @@ def mutate_active(
             at = int(next(stream) * total)
             if at >= grid.size:
                 constants[at - grid.size] = _drift(rng, constants[at - grid.size])
-            elif count[at] > 1:
-                old = genes[at] if genes[at] < base[at] else genes[at] - shift[at]
-                rank = int(next(stream) * (count[at] - 1))
-                rank += rank >= old
-                genes[at] = rank if rank < base[at] else rank + shift[at]
+            elif grid.plain_alleles[0][at] > 1:
+                genes[at] = _other(grid, genes[at], at, next(stream))
             else:
                 continue
             changed.add(at)
@@ -185,54 +178,101 @@ def mutate_active(
     return offspring
 
 
-def express(grid: Grid, genome: Genome) -> Phenotype:
-    """Trace what the outputs reach, merging nodes of equal value.
+class Phenotype:
+    """What a genome expresses: its fingerprint at once, its graph and its active genes when they are asked for.
 
-    Equality is decided by fingerprint, so x - x becomes the number 0 and (x + y) - y becomes x.
+    Most children are known by their fingerprint, and few become parents.
     """
-    genes, leaves = genome.genes, grid.leaves
-    outputs = genes[3 * grid.nodes :]
+
+    def __init__(self, grid: Grid, genome: Genome) -> None:
+        self._grid, self._genome = grid, genome
+        self._needed = _trace(grid, genome.genes)
+        self._prints = _evaluate(grid, genome, self._needed)
+        #: Fingerprint of every output.
+        self.key = tuple(self._prints[address] for address in genome.genes[3 * grid.nodes :])
+
+    @cached_property
+    def active(self) -> frozenset[int]:
+        """Positions of the genes that matter; constants follow the genes."""
+        grid, genes = self._grid, self._genome.genes
+        used = set(range(3 * grid.nodes, grid.size))
+        for node in self._needed:
+            start = 3 * node
+            used.update(range(start, start + 1 + grid.arities[genes[start]]))
+        first = len(grid.terminals)
+        used.update(grid.size + a - first for a in self._prints if first <= a < grid.leaves)
+        return frozenset(used)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The expressed nodes, equal values merged."""
+        grid, genes, prints = self._grid, self._genome.genes, self._prints
+        merged: dict[int, Operand] = {0: Number(0.0)}  # field element -> operand
+        terminals = [*grid.terminals, *map(Number, self._genome.constants)]
+        for address, value in prints.items():
+            if address < grid.leaves:
+                merged.setdefault(value, terminals[address])
+        nodes: list[Node] = []
+        for node in self._needed:
+            function, a, b = genes[3 * node : 3 * node + 3]
+            if grid.arities[function] == 1:
+                b = a
+            value = prints[grid.leaves + node]
+            if value not in merged:
+                operands = merged[prints[a]], merged[prints[b]]
+                nodes.append(Node(grid.primitives[function], *operands))
+                merged[value] = len(nodes) - 1
+        outputs = zip(grid.outputs, self.key, strict=True)
+        return prune(Graph(tuple(nodes), {name: merged[k] for name, k in outputs}))
+
+
+def _trace(grid: Grid, genes: Genes) -> list[int]:
+    """The nodes that the outputs reach, operands first."""
+    leaves, arities = grid.leaves, grid.arities
     needed: set[int] = set()
-    stack = [a - leaves for a in outputs if a >= leaves]
+    stack = [a - leaves for a in genes[3 * grid.nodes :] if a >= leaves]
     while stack:
         node = stack.pop()
-        if node in needed:
-            continue
-        needed.add(node)
-        start = 3 * node
-        arity = FUNCTIONS[grid.primitives[genes[start]]].arity
-        stack += [a - leaves for a in genes[start + 1 : start + 1 + arity] if a >= leaves]
+        if node not in needed:
+            needed.add(node)
+            start = 3 * node
+            for a in genes[start + 1 : start + 1 + arities[genes[start]]]:
+                if a >= leaves:
+                    stack.append(a - leaves)
+    return sorted(needed)
 
-    terminals: list[str | Number] = [*grid.terminals, *map(Number, genome.constants)]
-    prints: dict[int, int] = {}  # address -> field element
-    merged: dict[int, Operand] = {0: Number(0.0)}  # field element -> operand
-    used: set[int] = set(range(3 * grid.nodes, grid.size))
 
-    def read(address: int) -> int:
-        if address not in prints:  # a leaf
-            terminal = terminals[address]
+def _evaluate(grid: Grid, genome: Genome, needed: list[int]) -> dict[int, int]:
+    """Field elements by address, of the given nodes and the leaves that they and the outputs read."""
+    genes, leaves, arities = genome.genes, grid.leaves, grid.arities
+    prints: dict[int, int] = {}
+
+    def leaf(address: int) -> int:
+        if address < len(grid.terminals):
+            terminal = grid.terminals[address]
             if isinstance(terminal, str):
-                value = fingerprint.of_terminal(terminal)
-            else:
-                value = fingerprint.of_number(terminal.value)
-            prints[address] = value
-            merged.setdefault(value, terminal)
-            if address >= len(grid.terminals):
-                used.add(grid.size + address - len(grid.terminals))
-        return prints[address]
+                return fingerprint.of_terminal(terminal)
+            return fingerprint.of_number(terminal.value)
+        return fingerprint.of_number(genome.constants[address - len(grid.terminals)])
 
-    nodes: list[Node] = []
-    for node in sorted(needed):
-        start = 3 * node
-        function = grid.primitives[genes[start]]
-        unary = FUNCTIONS[function].arity == 1
-        used.update((start, start + 1) if unary else (start, start + 1, start + 2))
-        a = read(genes[start + 1])
-        b = a if unary else read(genes[start + 2])
-        value = prints[leaves + node] = fingerprint.apply(function, a, b)
-        if value not in merged:
-            nodes.append(Node(function, merged[a], merged[b]))
-            merged[value] = len(nodes) - 1
-    key = tuple(read(address) for address in outputs)
-    graph = Graph(tuple(nodes), {n: merged[k] for n, k in zip(grid.outputs, key, strict=True)})
-    return Phenotype(prune(graph), key, frozenset(used))
+    for node in needed:
+        function, a, b = genes[3 * node : 3 * node + 3]
+        if arities[function] == 1:
+            b = a
+        for address in (a, b):
+            if address not in prints:
+                prints[address] = leaf(address)
+        value = fingerprint.apply(grid.primitives[function], prints[a], prints[b])
+        prints[leaves + node] = value
+    for address in genes[3 * grid.nodes :]:
+        if address not in prints:
+            prints[address] = leaf(address)
+    return prints
+
+
+def express(grid: Grid, genome: Genome) -> Phenotype:
+    """Trace and fingerprint what the outputs reach.
+
+    Equality is decided by fingerprint, so x - x is the number 0 and (x + y) - y is x.
+    """
+    return Phenotype(grid, genome)

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,12 +18,13 @@ import numpy as np
 
 from evolve import pictures
 from evolve.config import RunConfig, merge, setting, validated
-from evolve.evaluate import Arena, Interpreter
+from evolve.evaluate import Arena
 from evolve.export import export
+from evolve.interpreter import Interpreter
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
 from evolve.rule_file import read_rule
-from evolve.run import REFERENCE, Progress, Result, baselines, run
+from evolve.run import REFERENCE, Progress, Result, baselines, run, run_together
 from evolve.runlog import RunLog
 from evolve.symbolic import rule_complexity, text
 from evolve.tracking import Store
@@ -46,10 +48,17 @@ class View:
 
 
 class Recorder:
-    """Passes a run on to the store and to a view."""
+    """Passes a run on to the store and to a view.
 
-    def __init__(self, log: RunLog, view: View) -> None:
-        self.log, self.view = log, view
+    Parameters
+    ----------
+    every
+        Generations between those that are logged; the first and every better one are logged besides.
+    """
+
+    def __init__(self, log: RunLog, view: View, every: int = 1) -> None:
+        self.log, self.view, self.every = log, view, every
+        self.best = -float("inf")
 
     def phase(self, name: str) -> None:
         """Show it; a phase is no metric."""
@@ -67,7 +76,9 @@ class Recorder:
             "diverged_share": tally.diverged / tally.children,
             "seconds": progress.seconds,
         }
-        self.log.metrics(progress.generation, numbers)
+        if progress.generation % self.every == 0 or tally.best > self.best:
+            self.log.metrics(progress.generation, numbers)
+        self.best = tally.best
         self.view.generation(progress)
 
 
@@ -84,6 +95,34 @@ def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
             _record(log, result)
             log.finish("stopped" if result.stopped else "finished")
     return log.id, result
+
+
+def launch_seeds(
+    config: RunConfig, seeds: int, folder: Path, view: View
+) -> tuple[list[str], list[Result]]:
+    """Run a configuration with several seeds, from its own on; their searches advance together.
+
+    Every seed is a run of its own in the store, without pictures and with about a hundred points a metric.
+    """
+    configure()
+    configs = [config.model_copy(update={"seed": config.seed + i}) for i in range(seeds)]
+    start = config.variation.start
+    founder = find_rule(start, Store(folder)) if start is not None else None
+    every = max(1, config.stop.generations // 100)
+    with Store(folder, write=True) as store, ExitStack() as stack:
+        logs = [
+            stack.enter_context(
+                store.begin(c.task, f"{c.task}-{c.seed}", c.flat(), {**_tags(c), "seeds": seeds})
+            )
+            for c in configs
+        ]
+        recorders = [Recorder(log, view if i == 0 else View(), every) for i, log in enumerate(logs)]
+        results = run_together(configs, recorders, founder)
+        view.phase("writing artifacts")
+        for log, result in zip(logs, results, strict=True):
+            _record(log, result, pictures_too=False)
+            log.finish("stopped" if result.stopped else "finished")
+    return [log.id for log in logs], results
 
 
 def _tags(config: RunConfig) -> dict[str, str]:
@@ -110,7 +149,7 @@ def _commit() -> str:
     return answer.stdout.strip()
 
 
-def _record(log: RunLog, result: Result) -> None:
+def _record(log: RunLog, result: Result, pictures_too: bool = True) -> None:
     """Write the artifacts and the final numbers of a run."""
     rule, row = result.champion.rule, result.champion_row
     provenance = {
@@ -127,6 +166,15 @@ def _record(log: RunLog, result: Result) -> None:
         log.text(name, export(rule, target, provenance))
     log.text("front.csv", front_csv(result))
     log.text("summary.md", summary(log.id, result))
+    if pictures_too:
+        _draw(log, result)
+    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
+    final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
+    log.metrics(result.history[-1].generation, {**final, "complexity": result.champion.operators})
+
+
+def _draw(log: RunLog, result: Result) -> None:
+    """The pictures of a run."""
     best = [p.tally.best for p in result.history]
     median = [p.tally.median for p in result.history]
     log.figure("curve.png", pictures.fitness_curve(best, median, _known(result)))
@@ -135,10 +183,7 @@ def _record(log: RunLog, result: Result) -> None:
     log.figure("front.png", pictures.pareto_front(points, chosen, {}))
     curves = _curves(result)
     if curves:
-        log.figure("trajectories.png", pictures.trajectories(curves, "on test instances"))
-    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
-    final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
-    log.metrics(result.history[-1].generation, {**final, "complexity": result.champion.operators})
+        log.figure("trajectories.png", pictures.trajectories(curves, "on test instances", every=10))
 
 
 def _known(result: Result) -> dict[str, float]:

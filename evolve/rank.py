@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from evolve import compiled
-from evolve.evaluate import Arena, Codes, Interpreter, Scores
+from evolve.evaluate import Arena, Scores
+from evolve.interpreter import Codes, Interpreter
 from substrate.graph import from_rule
 from substrate.program import TooLong, schedule
 from substrate.rule import Rule

@@ -7,19 +7,21 @@ dies has left what it had.
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from evolve import search
+from evolve.ahead import Pilot
 from evolve.config import RunConfig
 from evolve.encode import encode
-from evolve.evaluate import Arena, Interpreter
+from evolve.evaluate import Arena
+from evolve.interpreter import WIDTH, Interpreter
 from evolve.rank import Row, measure, rank
-from evolve.search import Individual, SearchState, Tally
+from evolve.search import Key, SearchState, Tally
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
 from substrate.graph import from_rule, to_rule
@@ -41,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rule of the final front: training and validation score, complexity after simplification."""
+    """A rule of the final front: training and validation score, number of operators."""
 
     rule: Rule
     operators: int
@@ -107,8 +109,31 @@ class Interrupt:
             signal.signal(signal.SIGINT, before)
 
 
+@dataclass
+class Job:
+    """One search on its way, among those that advance together."""
+
+    config: RunConfig
+    log: Log
+    train: Arena
+    pilot: Pilot
+    history: list[Progress] = field(default_factory=list)
+    over: bool = False
+
+    def advance(self, scores: Mapping[Key, float], began: float) -> None:
+        """Conclude generations until the scores are used up or a stop condition holds."""
+        state = self.pilot.state
+        for tally in self.pilot.advance(scores):
+            seconds = time.perf_counter() - began
+            self.history.append(Progress(tally, state.generation, state.evaluations, seconds))
+            self.log.generation(self.history[-1])
+            self.over = _over(self.config, self.history[-1])
+            if self.over:
+                return
+
+
 def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
-    """Search, choose, and measure.
+    """Search, choose the champion on validation instances, measure it on test instances.
 
     Parameters
     ----------
@@ -119,38 +144,86 @@ def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
     founder
         A rule that every island starts from.
     """
-    log.phase("drawing instances and compiling")
-    train = _arena(config, "train", config.instances.train)
-    plan = config.plan
-    capacity = plan.islands * max(plan.children, plan.parents)
-    interpreter = Interpreter(train, config.machine, capacity, config.grid.outputs, config.slow)
-    reference, fitness = _reference(train, interpreter)
+    return run_together([config], [log], founder)[0]
+
+
+def run_together(
+    configs: Sequence[RunConfig], logs: Sequence[Log], founder: Rule | None = None
+) -> list[Result]:
+    """Run configurations that differ by their seed alone; their searches share every call of the interpreter."""
+    logs[0].phase("drawing instances and compiling")
+    first = configs[0]
+    jobs = [
+        Job(c, log, _arena(c, "train", c.instances.train), _pilot(c, founder))
+        for c, log in zip(configs, logs, strict=True)
+    ]
+    plan = first.plan
+    capacity = len(jobs) * plan.islands * max(plan.children, plan.parents)
+    if len(jobs) > 1:
+        capacity = len(jobs) * max(WIDTH, -(-capacity // len(jobs)))
+    outputs, slow = first.grid.outputs, first.slow
+    trains = [job.train for job in jobs]
+    interpreter = Interpreter(trains, first.machine, capacity, outputs, slow)
+    ranker = interpreter
+    if len(jobs) > 1:
+        ranker = Interpreter(trains[0], first.machine, 4 * WIDTH, outputs, slow)
+    known = [_reference(job.train, ranker) for job in jobs]
     with Interrupt().armed() as interrupt:
-        log.phase("searching")
-        began = time.perf_counter()
-        state, history = _search(config, interpreter, log, interrupt, founder)
-        seconds = time.perf_counter() - began
+        logs[0].phase("searching")
+        seconds = _search(jobs, interpreter, interrupt)
         stopped = interrupt.asked
-        log.phase("choosing the champion on validation instances")
-        front = _front(config, state, interpreter)
-        champion = choose(front)
-        log.phase("measuring on test instances")
-        test = _arena(config, "test", config.instances.test)
-        rows = rank([champion.rule, *baselines(test)], test, interpreter)
-    own = measure([champion.rule], {champion.rule.name: (1.0,)}, train, interpreter)
-    fitness["champion"] = float(np.mean(own[champion.rule.name].quality[0].sum(axis=-1)))
+        logs[0].phase("choosing on validation instances and measuring on test instances")
+        return [
+            _finish(job, *reference, ranker, stopped and not job.over, seconds, len(jobs) == 1)
+            for job, reference in zip(jobs, known, strict=True)
+        ]
+
+
+def _search(jobs: Sequence[Job], interpreter: Interpreter, interrupt: Interrupt) -> float:
+    """Rounds of one compiled call for all searches, until the last is over; returns the seconds."""
+    began = time.perf_counter()
+    lanes = interpreter.lanes if len(jobs) == 1 else interpreter.width
+    while not interrupt.asked and not all(job.over for job in jobs):
+        wanted = [{} if job.over else job.pilot.wanted(lanes) for job in jobs]
+        scores = interpreter.fitness_of_all([list(w.values()) for w in wanted])
+        for job, keys, values in zip(jobs, wanted, scores, strict=True):
+            if not job.over:
+                job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
+    return time.perf_counter() - began
+
+
+def _finish(
+    job: Job,
+    reference: dict[str, float],
+    fitness: dict[str, float],
+    ranker: Interpreter,
+    stopped: bool,
+    seconds: float,
+    thorough: bool,
+) -> Result:
+    """Choose the champion and measure it; a thorough finish also simplifies the rest of the front."""
+    config, state = job.config, job.pilot.state
+    front = _front(config, state, ranker)
+    chosen = choose(front)
+    short = {id(c): _simplified(c) for c in (front if thorough else [chosen])}
+    front = [short.get(id(c), c) for c in front]
+    champion = short[id(chosen)]
+    test = _arena(config, "test", config.instances.test)
+    rows = rank([champion.rule, *baselines(test)], test, ranker)
+    name = champion.rule.name
+    own = measure([champion.rule], {name: (1.0,)}, job.train, ranker)[name]
     return Result(
         config=config,
         stopped=stopped,
-        history=history,
+        history=job.history,
         evaluations=state.evaluations,
         seconds=seconds,
         reference=reference,
-        reached=_reached(history, reference),
+        reached=_reached(job.history, reference),
         champion=champion,
         front=front,
         rows=rows,
-        fitness=fitness,
+        fitness={**fitness, "champion": float(np.mean(own.quality[0].sum(axis=-1)))},
     )
 
 
@@ -178,44 +251,22 @@ def _arena(config: RunConfig, split: str, instances: int) -> Arena:
     return Arena(config.family, config.task_options, config.seed, split, instances)
 
 
-def _reference(train: Arena, interpreter: Interpreter) -> tuple[dict[str, float], dict[str, float]]:
+def _reference(train: Arena, ranker: Interpreter) -> tuple[dict[str, float], dict[str, float]]:
     """Training score, and F (the sum of qualities over data sets), of Oja's rule and of doing nothing."""
     rules = [RULES["frozen"], *(r for r in baselines(train) if r.name == REFERENCE)]
-    measured = measure(rules, {r.name: (1.0,) for r in rules}, train, interpreter)
+    measured = measure(rules, {r.name: (1.0,) for r in rules}, train, ranker)
     scores = {name: float(s.fitness[0]) for name, s in measured.items()}
     sums = {name: float(np.mean(s.quality[0].sum(axis=-1))) for name, s in measured.items()}
     return scores, sums
 
 
-def _search(
-    config: RunConfig,
-    interpreter: Interpreter,
-    log: Log,
-    interrupt: Interrupt,
-    founder: Rule | None,
-) -> tuple[SearchState, list[Progress]]:
-    """Advance generation by generation until a stop condition holds."""
-    grid, plan, began = config.grid, config.plan, time.perf_counter()
-    founders = _founders(config, founder)
-    history: list[Progress] = []
-
-    def note(state: SearchState, tally: Tally) -> None:
-        seconds = time.perf_counter() - began
-        history.append(Progress(tally, state.generation, state.evaluations, seconds))
-        log.generation(history[-1])
-
-    state, tally = search.start(grid, plan, config.seed, interpreter.fitness, founders)
-    note(state, tally)
-    while not interrupt.asked and not _over(config, history[-1]):
-        note(state, search.step(grid, plan, state, interpreter.fitness))
-    return state, history
-
-
-def _founders(config: RunConfig, founder: Rule | None) -> list[search.Genome]:
-    if founder is None:
-        return []
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))
-    return [encode(config.grid, from_rule(founder), rng) for _ in range(config.plan.parents)]
+def _pilot(config: RunConfig, founder: Rule | None) -> Pilot:
+    founders = []
+    if founder is not None:
+        rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))
+        graph = from_rule(founder)
+        founders = [encode(config.grid, graph, rng) for _ in range(config.plan.parents)]
+    return Pilot(config.grid, config.plan, config.seed, config.stop.generations, founders)
 
 
 def _over(config: RunConfig, last: Progress) -> bool:
@@ -233,22 +284,21 @@ def _reached(history: Sequence[Progress], reference: dict[str, float]) -> Progre
     return next((p for p in history if p.tally.best >= level), None)
 
 
-def _front(config: RunConfig, state: SearchState, interpreter: Interpreter) -> list[Candidate]:
-    """Simplify the best of every size and the best of all, and score them on validation instances."""
-    archive: dict[str, tuple[Rule, Individual]] = {}
-    for individual in [*search.pareto(state), *state.hall]:
-        rule = simplify_rule(to_rule(individual.phenotype.graph, "champion", config.slow))
-        archive.setdefault(str(rule.equations), (rule, individual))
-    rules = [rule.renamed(f"candidate {i}") for i, (rule, _) in enumerate(archive.values())]
+def _front(config: RunConfig, state: SearchState, ranker: Interpreter) -> list[Candidate]:
+    """Score the best of every size and the best of all on validation instances."""
+    found = {i.phenotype.key: i for i in [*search.pareto(state), *state.hall]}
+    graphs = [i.phenotype.graph for i in found.values()]
     arena = _arena(config, "validation", config.instances.validation)
-    measured = measure(rules, {r.name: (1.0,) for r in rules}, arena, interpreter)
-    return [
-        Candidate(
-            rule=rule.renamed("champion"),
-            operators=rule_complexity(rule).operators,
-            training=individual.score,
-            validation=float(measured[rule.name].score.mean()),
-            scores=measured[rule.name].score[0].ravel(),
-        )
-        for rule, (_, individual) in zip(rules, archive.values(), strict=True)
-    ]
+    scores = ranker.score_graphs(graphs, arena)
+    candidates = []
+    for individual, own in zip(found.values(), scores, strict=True):
+        rule = to_rule(individual.phenotype.graph, "champion", config.slow)
+        operators = rule_complexity(rule).operators
+        score = float(own.mean())
+        candidates.append(Candidate(rule, operators, individual.score, score, own))
+    return candidates
+
+
+def _simplified(candidate: Candidate) -> Candidate:
+    rule = simplify_rule(candidate.rule)
+    return replace(candidate, rule=rule, operators=rule_complexity(rule).operators)

@@ -7,9 +7,10 @@ drift along neutral paths.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from deap import base, tools
 from evolve.evaluate import WORST
 from evolve.genome import Genome, Grid, Phenotype, draw, express, mutate_active, mutate_genes
 from substrate.graph import Graph
+
+#: Fingerprint of every equation of a rule.
+Key = tuple[int, ...]
 
 
 class Fitness(base.Fitness):
@@ -35,17 +39,29 @@ class ScoreAndSize(base.Fitness):
 class Individual:
     """A genome, what it expresses and what it is worth."""
 
-    __slots__ = ("fitness", "genome", "phenotype")
+    __slots__ = ("fitness_", "genome", "phenotype", "score_")
 
     def __init__(self, genome: Genome, phenotype: Phenotype, score: float | None = None) -> None:
-        self.genome, self.phenotype, self.fitness = genome, phenotype, Fitness()
-        if score is not None:
-            self.fitness.values = (score,)
+        self.genome, self.phenotype, self.score_ = genome, phenotype, score
+        self.fitness_: base.Fitness | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether it has a score yet."""
+        return self.score_ is not None
 
     @property
     def score(self) -> float:
         """Training fitness."""
-        return float(self.fitness.values[0])
+        assert self.score_ is not None, "ask `scored` first"
+        return self.score_
+
+    @property
+    def fitness(self) -> base.Fitness:
+        """The score as DEAP's selection and archives want it."""
+        if self.fitness_ is None:
+            self.fitness_ = Fitness((self.score,))
+        return self.fitness_
 
     @property
     def size(self) -> int:
@@ -82,13 +98,20 @@ class Tally(NamedTuple):
     diverged: int
 
 
+class Brood(NamedTuple):
+    """The children of one generation, those of each island together."""
+
+    children: list[Individual]
+    silent: int
+
+
 @dataclass
 class SearchState:
     """Everything that the next generation needs."""
 
     rng: np.random.Generator
     islands: list[list[Individual]] = field(default_factory=list)
-    known: dict[tuple[int, ...], float] = field(default_factory=dict)  # fingerprint -> score
+    known: dict[Key, float] = field(default_factory=dict)  # scores of the formulas met
     hall: tools.HallOfFame = field(
         default_factory=lambda: tools.HallOfFame(
             16, similar=lambda a, b: a.phenotype.key == b.phenotype.key
@@ -120,9 +143,9 @@ def deap_draws(rng: np.random.Generator) -> Iterator[None]:
 
 
 def start(
-    grid: Grid, plan: Plan, seed: int, evaluate: Evaluate, founders: Sequence[Genome] = ()
-) -> tuple[SearchState, Tally]:
-    """Draw the first parents of every island and score them; founders replace the first ones of each."""
+    grid: Grid, plan: Plan, seed: int, founders: Sequence[Genome] = ()
+) -> tuple[SearchState, Brood]:
+    """Draw the first parents of every island; founders replace the first ones of each."""
     state = SearchState(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7,))))
     fresh = []
     for _ in range(plan.islands):
@@ -130,17 +153,19 @@ def start(
         drawn[: len(founders)] = founders[: plan.parents]
         state.islands.append([Individual(g, express(grid, g)) for g in drawn])
         fresh += state.islands[-1]
-    return state, _score(state, fresh, silent=0, evaluate=evaluate)
+    return state, Brood(fresh, 0)
 
 
-def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> Tally:
-    """Advance every island by one generation."""
-    parents = _pick(plan, state)
+def breed(
+    grid: Grid, plan: Plan, islands: list[list[Individual]], rng: np.random.Generator
+) -> Brood:
+    """Vary the parents; children that express the same as their parent inherit its score."""
+    parents = _pick(plan, islands, rng)
     genomes = [p.genome for p in parents]
     if plan.mutation == "gene":
-        varied = mutate_genes(grid, state.rng, genomes, plan.rate)
+        varied = mutate_genes(grid, rng, genomes, plan.rate)
     else:
-        varied = mutate_active(grid, state.rng, genomes, [p.phenotype.active for p in parents])
+        varied = mutate_active(grid, rng, genomes, [p.phenotype.active for p in parents])
     children = []
     silent = 0
     for parent, (genome, changed) in zip(parents, varied, strict=True):
@@ -149,65 +174,104 @@ def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> Tall
             children.append(Individual(genome, parent.phenotype, parent.score))
         else:
             children.append(Individual(genome, express(grid, genome)))
-    tally = _score(state, children, silent, evaluate)
-    for i, island in enumerate(state.islands):
-        offspring = children[i * plan.children : (i + 1) * plan.children]
-        # selBest sorts stably: of equals the child, listed first, survives.
-        state.islands[i] = tools.selBest(offspring + island, plan.parents)
-    state.generation += 1
-    if plan.migration and state.generation % plan.migration == 0:
-        _migrate(state)
-    return tally
+    return Brood(children, silent)
 
 
-def _migrate(state: SearchState) -> None:
+def unknown(brood: Brood, known: Mapping[Key, float]) -> dict[Key, Graph]:
+    """The formulas of a brood that have no score yet, each once."""
+    return {
+        c.phenotype.key: c.phenotype.graph
+        for c in brood.children
+        if not c.scored and c.phenotype.key not in known
+    }
+
+
+def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, float]) -> Tally:
+    """Score a brood with what was known and what was found, archive it, and let it compete.
+
+    The first brood has no competitors: its children are the parents.
+    """
+    unscored = [c for c in brood.children if not c.scored]
+    fresh = {k: found[k] for k in unknown(brood, state.known)}
+    state.known.update(fresh)
+    state.evaluations += len(fresh)
+    for child in unscored:
+        child.score_ = state.known[child.phenotype.key]
+    _archive(state, [c for c in unscored if c.phenotype.key in fresh])
+    first = brood.children[0] is state.islands[0][0]
+    if not first:
+        state.generation += 1
+        state.islands = compete(plan, state.islands, brood, state.generation)
+    return Tally(
+        best=state.best.score,
+        median=median(island[0].score for island in state.islands),
+        children=len(brood.children),
+        evaluated=len(fresh),
+        cached=len(unscored) - len(fresh),
+        silent=brood.silent,
+        diverged=sum(c.score <= WORST for c in brood.children),
+    )
+
+
+def compete(
+    plan: Plan, islands: list[list[Individual]], brood: Brood, generation: int
+) -> list[list[Individual]]:
+    """The parents of the next generation; children without a score do not take part.
+
+    Of equals the child, listed first, survives.
+    """
+    offspring = [
+        brood.children[i : i + plan.children] for i in range(0, len(brood.children), plan.children)
+    ]
+    survivors = [
+        _best([c for c in own if c.scored] + island, plan.parents)
+        for own, island in zip(offspring, islands, strict=True)
+    ]
+    if plan.migration and generation % plan.migration == 0:
+        _migrate(survivors)
+    return survivors
+
+
+def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> Tally:
+    """Advance every island by one generation."""
+    return settle(plan, state, breed(grid, plan, state.islands, state.rng), evaluate)
+
+
+def settle(plan: Plan, state: SearchState, brood: Brood, evaluate: Evaluate) -> Tally:
+    """Evaluate what is unknown of a brood, and conclude the generation."""
+    fresh = unknown(brood, state.known)
+    scores = evaluate(list(fresh.values())).tolist() if fresh else []
+    return conclude(plan, state, brood, dict(zip(fresh, scores, strict=True)))
+
+
+def _best(candidates: list[Individual], count: int) -> list[Individual]:
+    """The best, stably: among equals those listed first."""
+    if count == 1:
+        return [max(candidates, key=lambda i: i.score)]
+    return tools.selBest(candidates, count)
+
+
+def _migrate(islands: list[list[Individual]]) -> None:
     """Around a ring, every island's best takes the place of the next one's last, if it is better."""
-    guests = [island[0] for island in state.islands]
-    for guest, island in zip([guests[-1], *guests[:-1]], state.islands, strict=True):
+    guests = [island[0] for island in islands]
+    for guest, island in zip([guests[-1], *guests[:-1]], islands, strict=True):
         if guest.score > island[-1].score:
             island[-1] = guest
             island.sort(key=lambda i: -i.score)
 
 
-def _pick(plan: Plan, state: SearchState) -> list[Individual]:
+def _pick(
+    plan: Plan, islands: list[list[Individual]], rng: np.random.Generator
+) -> list[Individual]:
     """Tournaments within each island; the only parent there is needs none."""
     if plan.parents == 1:
-        return [island[0] for island in state.islands for _ in range(plan.children)]
-    with deap_draws(state.rng):
+        return [island[0] for island in islands for _ in range(plan.children)]
+    with deap_draws(rng):
         return [
             winner
-            for island in state.islands
+            for island in islands
             for winner in tools.selTournament(island, plan.children, plan.tournament)
         ]
-
-
-def _score(
-    state: SearchState, children: list[Individual], silent: int, evaluate: Evaluate
-) -> Tally:
-    """Give every child without a score one, evaluating each formula once."""
-    unscored = [c for c in children if not c.fitness.valid]
-    fresh = {
-        c.phenotype.key: c.phenotype.graph for c in unscored if c.phenotype.key not in state.known
-    }
-    if fresh:
-        scores = evaluate(list(fresh.values()))
-        state.known.update(zip(fresh, scores.tolist(), strict=True))
-        state.evaluations += len(fresh)
-    for child in unscored:
-        child.fitness.values = (state.known[child.phenotype.key],)
-    _archive(state, unscored)
-    scores_now = [c.score for c in children]
-    return Tally(
-        best=state.best.score,
-        median=float(
-            np.median([i[0].score if i[0].fitness.valid else WORST for i in state.islands])
-        ),
-        children=len(children),
-        evaluated=len(fresh),
-        cached=len(unscored) - len(fresh),
-        silent=silent,
-        diverged=sum(s <= WORST for s in scores_now),
-    )
 
 
 def _archive(state: SearchState, scored: list[Individual]) -> None:
@@ -225,6 +289,6 @@ def pareto(state: SearchState) -> list[Individual]:
     archive = tools.ParetoFront()
     for individual in state.front.values():
         point = Individual(individual.genome, individual.phenotype, individual.score)
-        point.fitness = ScoreAndSize((individual.score, individual.size))
+        point.fitness_ = ScoreAndSize((individual.score, individual.size))
         archive.update([point])
     return sorted((state.front[p.size] for p in archive), key=lambda i: i.size)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from evolve import compiled
-from evolve.evaluate import WORST, Arena, Interpreter
+from evolve.evaluate import WORST, Arena
 from evolve.genome import Grid, draw, express
+from evolve.interpreter import Interpreter
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.graph import from_rule
@@ -99,7 +100,7 @@ def test_the_number_of_cores_does_not_change_a_bit(interpreter):
 
 
 def test_interpreter_and_compiled_rule_give_the_same_scores(interpreter):
-    arena = interpreter.arena
+    arena = interpreter.arenas[0]
     for name in ("oja", "mettler2021_lr1"):
         together = interpreter.score([code(name)] * 2, [1.0, 0.5], full=True)
         alone = compiled.measure(RULES[name], arena, interpreter.bounds(arena), (1.0, 0.5))
@@ -127,7 +128,9 @@ def test_a_wild_rule_does_not_disturb_its_neighbours(interpreter):
 
 def test_a_rule_that_reads_too_much_is_refused(interpreter):
     with pytest.raises(UserError, match=r"sanger.*lat_ord.*does not show.*pre_norm"):
-        compiled.measure(RULES["sanger"], interpreter.arena, interpreter.bounds(interpreter.arena))
+        compiled.measure(
+            RULES["sanger"], interpreter.arenas[0], interpreter.bounds(interpreter.arenas[0])
+        )
 
 
 def test_nothing_recompiles():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from evolve.config import RunConfig, load, validated
-from evolve.evaluate import Arena, Interpreter
+from evolve.evaluate import Arena
+from evolve.interpreter import Interpreter
 from rules_zoo import RULES
 from substrate.graph import from_rule
 from substrate.program import Machine, schedule

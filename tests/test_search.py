@@ -23,9 +23,14 @@ class Counting:
         return np.array([min(len(g.nodes), self.plateau) / self.plateau for g in graphs])
 
 
+def begin(plan, seed, fitness, founders=()):
+    state, brood = search.start(GRID, plan, seed, founders)
+    return state, search.settle(plan, state, brood, fitness)
+
+
 def evolve(plan, seed=0, generations=30, fitness=None):
     fitness = fitness or Counting()
-    state, tally = search.start(GRID, plan, seed, fitness)
+    state, tally = begin(plan, seed, fitness)
     tallies = [tally]
     for _ in range(generations):
         tallies.append(search.step(GRID, plan, state, fitness))
@@ -72,7 +77,7 @@ def test_among_equals_the_child_wins():
     """On a flat landscape every generation replaces every parent, silently or not."""
     plan = PLANS[0]
     flat = lambda graphs: np.zeros(len(graphs))  # noqa: E731
-    state, _ = search.start(GRID, plan, 0, flat)
+    state, _ = begin(plan, 0, flat)
     before = [island[0].genome for island in state.islands]
     for _ in range(5):
         search.step(GRID, plan, state, flat)
@@ -96,10 +101,11 @@ def test_active_mutation_makes_no_silent_mutant():
 
 def test_tournaments_prefer_the_better():
     plan = Plan(1, 20, 400, 3, "gene", 0.01)
-    state, _ = search.start(GRID, plan, 0, Counting())
-    for rank, individual in enumerate(state.islands[0]):
-        individual.fitness.values = (float(rank),)
-    picked = np.array([p.score for p in search._pick(plan, state)])
+    state, _ = begin(plan, 0, Counting())
+    state.islands[0] = [
+        Individual(i.genome, i.phenotype, float(rank)) for rank, i in enumerate(state.islands[0])
+    ]
+    picked = np.array([p.score for p in search._pick(plan, state.islands, state.rng)])
     # The mean rank of the best of 3 out of 20 drawn with replacement is about 14.
     assert picked.mean() == pytest.approx(14.0, abs=1.0)
 
@@ -131,6 +137,6 @@ def test_the_hall_of_fame_holds_distinct_formulas():
 
 def test_a_search_can_start_from_a_genome():
     seed = evolve(PLANS[0])[0].best
-    state, tally = search.start(GRID, PLANS[0], 9, Counting(), [seed.genome])
+    state, tally = begin(PLANS[0], 9, Counting(), [seed.genome])
     assert tally.best == seed.score
     assert all(isinstance(i, Individual) and i.genome is seed.genome for (i,) in state.islands)

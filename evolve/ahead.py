@@ -1,0 +1,125 @@
+"""Looking ahead: a search that waits for scores foresees which formulas it will need next.
+
+Most children are worse than their parents, so the next generations can be bred on the guess that every unknown
+child is. Their formulas are evaluated in the same call as those needed now, and the generations are then concluded
+one by one with true scores. Where one contradicts the guess, the rest of what was foreseen is thrown away, and the
+random state is put back to where the search really is. The search is the same to the last bit; only the number of
+calls differs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from evolve import search
+from evolve.genome import Genome, Grid
+from evolve.search import Brood, Individual, Key, Plan, Tally
+from substrate.graph import Graph
+
+#: At most so many generations are foreseen at a time.
+HORIZON = 64
+
+
+class Foreseen(NamedTuple):
+    """A generation that was bred ahead."""
+
+    brood: Brood
+    random: Any  # state of the generator after breeding
+    parents: list[list[Individual]]  # as guessed, after the generation
+
+
+class Pilot:
+    """Steers one search through rounds of evaluation.
+
+    Parameters
+    ----------
+    grid, plan, seed, founders
+        As for `search.start`.
+    generations
+        The search ends there.
+    """
+
+    def __init__(
+        self, grid: Grid, plan: Plan, seed: int, generations: int, founders: Sequence[Genome] = ()
+    ) -> None:
+        self.grid, self.plan, self.generations = grid, plan, generations
+        self.state, brood = search.start(grid, plan, seed, founders)
+        random = self.state.rng.bit_generator.state
+        self._foreseen = [Foreseen(brood, random, [])]
+        # Scores of what was foreseen and not needed yet. The graph belongs to it: the same formula computed in
+        # another order rounds differently, and the search would take another way than without foresight.
+        self._found: dict[Key, tuple[Graph, float]] = {}
+        self._pending: dict[Key, Graph] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether the last generation is over."""
+        return not self._foreseen and self.state.generation >= self.generations
+
+    def wanted(self, lanes: int) -> dict[Key, Graph]:
+        """The formulas that the next generation needs, and foreseen ones for the lanes that would be idle."""
+        state = self.state
+        if self._foreseen:  # the first generation
+            self._pending = search.unknown(self._foreseen[0].brood, state.known)
+            return self._pending
+        generation, islands = state.generation, state.islands
+        pending: dict[Key, Graph] = {}
+        met: set[Key] = set()  # by then known, if the guess holds
+        fresh, room = 0, lanes
+        while len(self._foreseen) < HORIZON and generation < self.generations:
+            if self._foreseen and len(pending) + fresh > room:
+                break
+            before = state.rng.bit_generator.state
+            brood = search.breed(self.grid, self.plan, islands, state.rng)
+            needed = search.unknown(brood, state.known).items()
+            new = {k: g for k, g in needed if k not in met and not self._has(k, g)}
+            if self._foreseen and len(pending) + len(new) > room:
+                state.rng.bit_generator.state = before
+                break
+            if not self._foreseen:
+                room = lanes * max(1, -(-len(new) // lanes))
+            pending |= new
+            met |= dict(needed).keys()
+            fresh = len(new)
+            generation += 1
+            islands = search.compete(self.plan, islands, self._guess(brood), generation)
+            self._foreseen.append(Foreseen(brood, state.rng.bit_generator.state, islands))
+        self._pending = pending
+        return pending
+
+    def _has(self, key: Key, graph: Graph) -> bool:
+        return key in self._found and self._found[key][0] == graph
+
+    def _guess(self, brood: Brood) -> Brood:
+        """The brood with the scores that are known; who has none does not compete."""
+
+        def known(child: Individual) -> Individual:
+            key = child.phenotype.key
+            if child.scored:
+                return child
+            score = self.state.known.get(key)
+            if score is None and self._has(key, child.phenotype.graph):
+                score = self._found[key][1]
+            return Individual(child.genome, child.phenotype, score)
+
+        return Brood([known(c) for c in brood.children], brood.silent)
+
+    def advance(self, scores: Mapping[Key, float]) -> Iterator[Tally]:
+        """Conclude the generations that were foreseen, as far as the guess holds."""
+        self._found |= {key: (self._pending[key], score) for key, score in scores.items()}
+        found = {key: score for key, (_, score) in self._found.items()}
+        foreseen, self._foreseen = self._foreseen, []
+        for brood, random, parents in foreseen:
+            tally = search.conclude(self.plan, self.state, brood, found)
+            self.state.rng.bit_generator.state = random
+            yield tally
+            if not _same(parents, self.state.islands):
+                break
+        self._found = {k: s for k, s in self._found.items() if k not in self.state.known}
+
+
+def _same(guess: list[list[Individual]], truth: list[list[Individual]]) -> bool:
+    return all(
+        a.genome is b.genome
+        for island, real in zip(guess, truth, strict=bool(guess))
+        for a, b in zip(island, real, strict=True)
+    )

@@ -1,0 +1,48 @@
+"""Looking ahead changes how often a search asks for scores, and nothing else."""
+
+import numpy as np
+import pytest
+
+from evolve.ahead import Pilot
+from evolve.search import Plan
+from tests.test_search import GRID, PLANS, Counting, evolve
+
+
+def piloted(plan, seed, generations, lanes):
+    """Tallies, final genomes and the number of rounds."""
+    pilot, fitness = Pilot(GRID, plan, seed, generations), Counting()
+    tallies, rounds = [], 0
+    while not pilot.done:
+        wanted = pilot.wanted(lanes)
+        rounds += bool(wanted)
+        scores = fitness(list(wanted.values())).tolist() if wanted else []
+        tallies += pilot.advance(dict(zip(wanted, scores, strict=True)))
+    return tallies, [[i.genome for i in k] for k in pilot.state.islands], rounds
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("lanes", [1, 16, 64])
+def test_the_search_is_the_same(plan, lanes):
+    state, tallies, _ = evolve(plan, seed=5, generations=80)
+    ahead, genomes, _ = piloted(plan, 5, 80, lanes)
+    assert ahead == tallies
+    assert genomes == [[i.genome for i in k] for k in state.islands]
+
+
+def test_fewer_calls_are_made():
+    plan = Plan(1, 1, 4, 1, "gene", 0.06)
+    _, _, alone = piloted(plan, 0, 300, 1)
+    _, _, ahead = piloted(plan, 0, 300, 32)
+    assert ahead < alone / 2
+
+
+def test_the_random_state_is_where_the_search_is():
+    """What was foreseen and thrown away leaves no trace in the generator."""
+    plan = PLANS[0]
+    state, _, _ = evolve(plan, seed=1, generations=40)
+    pilot, fitness = Pilot(GRID, plan, 1, 40), Counting()
+    while not pilot.done:
+        wanted = pilot.wanted(64)
+        list(pilot.advance(dict(zip(wanted, fitness(list(wanted.values())), strict=True))))
+    assert pilot.state.rng.bit_generator.state == state.rng.bit_generator.state
+    assert np.array_equal(pilot.state.rng.random(3), state.rng.random(3))
