@@ -181,13 +181,14 @@ class RunConfig(Closed):
         )
 
     @property
-    def machine(self) -> Machine:
-        """An interpreter that is large enough for these genomes."""
+    def machines(self) -> tuple[Machine, ...]:
+        """What interprets these genomes: a small machine, and a large one if rules can outgrow it."""
         g = self.genes
         nodes = g.columns * g.rows
-        registers = 3 if nodes <= 32 else 6 if nodes <= 128 else 12
         functions = tuple(dict.fromkeys(("add", "sub", "mul", *g.primitives)))
-        return Machine((*g.terminals, *g.slow), functions, registers, 16 if nodes <= 32 else 64)
+        small = Machine((*g.terminals, *g.slow), functions, registers=3, segments=16)
+        large = small._replace(registers=12, segments=64)
+        return (small,) if nodes <= 32 else (small, large)
 
     @property
     def plan(self) -> Plan:

@@ -37,8 +37,12 @@ from tasks.base import Setting
 #: Individuals of a block on a CPU; accelerators take them all at once.
 WIDTH = 16
 
-#: Codes of one individual's equations by name.
-Codes = Mapping[str, Code]
+
+class Codes(NamedTuple):
+    """One individual, ready to run."""
+
+    equations: Mapping[str, Code]
+    tier: int  # which of the interpreter's machines it is for
 
 
 class Block(NamedTuple):
@@ -47,6 +51,7 @@ class Block(NamedTuple):
     members: list[int]  # places in the population
     arena: int
     length: int  # instructions of the longest member
+    tier: int
 
 
 class Interpreter:
@@ -57,8 +62,8 @@ class Interpreter:
     arenas
         Instances of one task and size, several where several searches share the interpreter. Another arena may be
         given to single calls, which then run in as many parts as it has times more instances.
-    machine
-        What the rules are made of.
+    machines
+        What the rules are made of; a rule runs on the first that holds it, so the cheapest comes first.
     capacity
         Individuals that a call can hold; more are split over calls.
     outputs
@@ -70,13 +75,14 @@ class Interpreter:
     def __init__(
         self,
         arenas: Arena | Sequence[Arena],
-        machine: Machine,
+        machines: Machine | Sequence[Machine],
         capacity: int,
         outputs: tuple[str, ...] = ("dw",),
         slow: tuple[Slow, ...] = (),
     ) -> None:
         self.arenas = (arenas,) if isinstance(arenas, Arena) else tuple(arenas)
-        self.machine, self.outputs, self.slow = machine, outputs, slow
+        self.machines = (machines,) if isinstance(machines, Machine) else tuple(machines)
+        self.outputs, self.slow = outputs, slow
         devices = jax.devices()
         small = max(4, 2 ** (capacity - 1).bit_length())  # a search of few children needs no more
         self.width = min(WIDTH, small) if devices[0].platform == "cpu" else max(WIDTH, capacity)
@@ -86,7 +92,11 @@ class Interpreter:
         self.groups = self.arenas[0].instances // GROUP
         self.compilations = 0
         self._mesh = Mesh(np.array(devices), ("blocks",))
-        self._run = {full: self._compile(full) for full in (False, True)}
+        self._run = {
+            (tier, full): self._compile(machine, full)
+            for tier, machine in enumerate(self.machines)
+            for full in (False, True)
+        }
         self._resident: dict[int, tuple[Any, list[Any]]] = {}
 
     @property
@@ -94,7 +104,17 @@ class Interpreter:
         """Individuals that cost as much as one: what all devices do at a time."""
         return self.devices * self.width
 
-    def _compile(self, full: bool) -> Any:
+    @property
+    def terminals(self) -> frozenset[str]:
+        """What a rule may read here."""
+        return frozenset(self.machines[0].terminals)
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """What a rule may compute here."""
+        return frozenset(self.machines[0].operations)
+
+    def _compile(self, machine: Machine, full: bool) -> Any:
         """One program for all settings; with `full`, metrics come too."""
         split, whole = PartitionSpec("blocks"), PartitionSpec()
 
@@ -103,7 +123,7 @@ class Interpreter:
         ) -> tuple[Any, ...]:
             self.compilations += 1
             return tuple(
-                self._setting(setting, episode, programs, lengths, where, gains, full)
+                self._setting(setting, episode, machine, programs, lengths, where, gains, full)
                 for setting, episode in zip(self.arenas[0].settings, episodes, strict=True)
             )
 
@@ -120,6 +140,7 @@ class Interpreter:
         self,
         setting: Setting,
         episodes: Episode,
+        machine: Machine,
         programs: dict[str, Programs],
         lengths: Array,
         where: Array,
@@ -136,7 +157,7 @@ class Interpreter:
                 for name, code in programs.items()
             }
             length = {name: lengths[block, i] for i, name in enumerate(self.outputs)}
-            plasticity = interpret(mine, length, self.machine, self.slow)
+            plasticity = interpret(mine, length, machine, self.slow)
             episode = jax.tree.map(lambda a: a[where[block], group], episodes)
             quality, ceiling, metrics = learn(setting, plasticity, episode, gains[block], folded)
             return quality, ceiling, metrics if full else {}
@@ -207,21 +228,38 @@ class Interpreter:
     def bounds(self, arena: Arena) -> Bounds:
         """Floor and ceiling of an arena; measured once, by not learning."""
         if arena.bounds is None:
-            still: Codes = dict.fromkeys(self.outputs, self._still)
-            quality, ceiling, _ = self._instances([still], np.ones(1), False, arena)
+            quality, ceiling, _ = self._instances([self._still(0)], np.ones(1), False, arena)
             arena.bounds = Bounds(quality[0], ceiling[0])
         return arena.bounds
 
-    @cached_property
-    def _still(self) -> Code:
-        return schedule(from_rule(Rule("frozen", 0)), self.machine)["dw"]
+    def warm(self) -> None:
+        """Compile every machine now, so that no generation waits for it later."""
+        for tier in range(1, len(self.machines)):
+            self._instances([self._still(tier)], np.ones(1), False, self.arenas[0])
+
+    def _still(self, tier: int) -> Codes:
+        code = schedule(from_rule(Rule("frozen", 0)), self.machines[tier])["dw"]
+        return Codes(dict.fromkeys(self.outputs, code), tier)
+
+    def schedule(self, graph: Graph) -> Codes:
+        """Make a rule ready to run.
+
+        Raises
+        ------
+        TooLong
+            If no machine holds it.
+        """
+        for tier, machine in enumerate(self.machines):
+            with suppress(TooLong):
+                return Codes(schedule(graph, machine), tier)
+        raise TooLong
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, Codes]:
         """Codes by place; rules that do not fit are left out."""
         codes: dict[int, Codes] = {}
         for i, graph in enumerate(graphs):
             with suppress(TooLong):
-                codes[i] = schedule(graph, self.machine)
+                codes[i] = self.schedule(graph)
         return codes
 
     def _instances(
@@ -240,18 +278,21 @@ class Interpreter:
 
     def _blocks(self, population: Sequence[Codes], runs: Sequence[int]) -> Iterator[list[Block]]:
         """Cut the population into blocks of one arena and like lengths, as many as fit into a call."""
-        length = [max(map(len, codes.values())) for codes in population]
-        order = sorted(range(len(population)), key=lambda i: (runs[i], -length[i]))
+        length = [max(map(len, codes.equations.values())) for codes in population]
+        tier = [codes.tier for codes in population]
+        order = sorted(range(len(population)), key=lambda i: (tier[i], runs[i], -length[i]))
         blocks: list[Block] = []
         for i in order:
             last = blocks[-1] if blocks else None
-            if last and last.arena == runs[i] and len(last.members) < self.width:
+            same = last and (last.tier, last.arena) == (tier[i], runs[i])
+            if last and same and len(last.members) < self.width:
                 last.members.append(i)
             else:
-                blocks.append(Block([i], runs[i], length[i]))
-        blocks.sort(key=lambda b: -b.length)
-        for first in range(0, len(blocks), self.blocks):
-            yield blocks[first : first + self.blocks]
+                blocks.append(Block([i], runs[i], length[i], tier[i]))
+        for machine in range(len(self.machines)):
+            own = sorted((b for b in blocks if b.tier == machine), key=lambda b: -b.length)
+            for first in range(0, len(own), self.blocks):
+                yield own[first : first + self.blocks]
 
     def _call(
         self,
@@ -265,6 +306,7 @@ class Interpreter:
         share = self.blocks // self.devices
         parts, members = [], []
         for blocks in self._blocks(population, runs):
+            tier = blocks[0].tier
             where = np.zeros(self.blocks, np.int32)
             lanes: list[int] = []
             here: list[int] = []
@@ -277,13 +319,13 @@ class Interpreter:
             lengths = np.zeros((self.blocks, len(self.outputs)), np.int32)
             programs = {}
             for column, name in enumerate(self.outputs):
-                codes = [population[i][name] for i in here]
+                codes = [population[i].equations[name] for i in here]
                 programs[name], lengths[:, column] = assemble(
-                    codes, lanes, self.machine, self.blocks, self.width
+                    codes, lanes, self.machines[tier], self.blocks, self.width
                 )
             factors = np.ones((self.blocks, self.width), np.float32)
             factors.flat[lanes] = gains[here]
-            raw = self._run[full](programs, lengths, where, factors, episodes)
+            raw = self._run[tier, full](programs, lengths, where, factors, episodes)
             parts.append(self._ordered(raw, lanes))
             members += here
         quality, ceiling, metrics = join(parts, axis=0)

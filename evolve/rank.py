@@ -12,7 +12,7 @@ from evolve import compiled
 from evolve.evaluate import Arena, Scores
 from evolve.interpreter import Codes, Interpreter
 from substrate.graph import from_rule
-from substrate.program import TooLong, schedule
+from substrate.program import TooLong
 from substrate.rule import Rule
 from substrate.vocabulary import observables
 
@@ -79,15 +79,14 @@ def difference(a: Row, b: Row) -> Difference:
 
 def codes(rules: Sequence[Rule], interpreter: Interpreter) -> dict[str, Codes]:
     """Schedule the rules that an interpreter covers; the others are left out."""
-    machine = interpreter.machine
     covered: dict[str, Codes] = {}
     for rule in rules:
         graph = from_rule(rule)
-        known = set(machine.operations).issuperset(node.function for node in graph.nodes)
-        fits = not rule.slow and rule.reads <= set(machine.terminals)
+        known = interpreter.functions.issuperset(node.function for node in graph.nodes)
+        fits = not rule.slow and rule.reads <= interpreter.terminals
         if known and fits and set(graph.outputs) == set(interpreter.outputs):
             with suppress(TooLong):
-                covered[rule.name] = schedule(graph, machine)
+                covered[rule.name] = interpreter.schedule(graph)
     return covered
 
 

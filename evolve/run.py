@@ -163,11 +163,12 @@ def run_together(
         capacity = len(jobs) * max(WIDTH, -(-capacity // len(jobs)))
     outputs, slow = first.grid.outputs, first.slow
     trains = [job.train for job in jobs]
-    interpreter = Interpreter(trains, first.machine, capacity, outputs, slow)
+    interpreter = Interpreter(trains, first.machines, capacity, outputs, slow)
     ranker = interpreter
     if len(jobs) > 1:
-        ranker = Interpreter(trains[0], first.machine, 4 * WIDTH, outputs, slow)
+        ranker = Interpreter(trains[0], first.machines, 4 * WIDTH, outputs, slow)
     known = [_reference(job.train, ranker) for job in jobs]
+    interpreter.warm()
     with Interrupt().armed() as interrupt:
         logs[0].phase("searching")
         seconds = _search(jobs, interpreter, interrupt)

@@ -10,7 +10,7 @@ import pytest
 from evolve import compiled
 from evolve.evaluate import WORST, Arena
 from evolve.genome import Grid, draw, express
-from evolve.interpreter import Interpreter
+from evolve.interpreter import Codes, Interpreter
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.graph import from_rule
@@ -25,8 +25,12 @@ PCA = FAMILIES["pca"]
 SMALL = PCA.options(dimensions=(2, 3), samples=200)
 
 
+def coded(graph):
+    return Codes(schedule(graph, MACHINE), 0)
+
+
 def code(name):
-    return schedule(from_rule(RULES[name]), MACHINE)
+    return coded(from_rule(RULES[name]))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def test_a_score_does_not_depend_on_company(interpreter):
     """To the last bit: alone, in a crowd, or in another order."""
     grid = Grid(TERMINALS, FUNCTIONS, 12)
     rng = np.random.default_rng(0)
-    crowd = [schedule(express(grid, draw(grid, rng)).graph, MACHINE) for _ in range(60)]
+    crowd = [coded(express(grid, draw(grid, rng)).graph) for _ in range(60)]
     crowd += [code("oja"), code("mettler2021_lr1")]
     together = interpreter.score(crowd).quality
     backwards = interpreter.score(crowd[::-1]).quality[::-1]
@@ -121,7 +125,7 @@ def test_divergence_is_a_value():
 
 
 def test_a_wild_rule_does_not_disturb_its_neighbours(interpreter):
-    wild = schedule(from_rule(Rule("wild", 1e30 * PRE * POST**9 + 1e30)), MACHINE)
+    wild = coded(from_rule(Rule("wild", 1e30 * PRE * POST**9 + 1e30)))
     quiet = interpreter.score([code("oja"), code("frozen")]).quality[0]
     np.testing.assert_array_equal(interpreter.score([code("oja"), wild]).quality[0], quiet)
 

@@ -7,7 +7,7 @@ import pytest
 
 from evolve.config import RunConfig, load, validated
 from evolve.evaluate import Arena
-from evolve.interpreter import Interpreter
+from evolve.interpreter import Codes, Interpreter
 from rules_zoo import RULES
 from substrate.graph import from_rule
 from substrate.program import Machine, schedule
@@ -19,7 +19,10 @@ from tasks.pca_digits import images
 ROOT = Path(__file__).parent.parent
 PCA = FAMILIES["pca"]
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-CODES = {n: schedule(from_rule(RULES[n]), MACHINE) for n in ("frozen", "oja", "mettler2021_lr1")}
+CODES = {
+    n: Codes(schedule(from_rule(RULES[n]), MACHINE), 0)
+    for n in ("frozen", "oja", "mettler2021_lr1")
+}
 
 
 def scores(options, seed=0, instances=100, family=PCA, split="train", gains=None):
