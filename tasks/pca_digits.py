@@ -24,9 +24,9 @@ class PcaDigitsOptions(Options):
     """What a user may change."""
 
     samples: int = Field(
-        2000, ge=100, le=100_000, description="images shown, one weight update each"
+        4000, ge=100, le=100_000, description="images shown, one weight update each"
     )
-    rate: float = Field(0.005, gt=0, le=1, description="learning rate eta")
+    rate: float = Field(0.0025, gt=0, le=1, description="learning rate eta")
     fitness: Literal["angle", "final", "variance"] = Field(
         "angle", description="see tasks/_component.py"
     )
