@@ -5,6 +5,9 @@ child is. Their formulas are evaluated in the same call as those needed now, and
 one by one with true scores. Where one contradicts the guess, the rest of what was foreseen is thrown away, and the
 random state is put back to where the search really is. The search is the same to the last bit; only the number of
 calls differs.
+
+With NSGA-II the guess would hardly ever hold, as most new formulas find a place for their size; and what an island
+that is drawn anew becomes cannot be guessed at all. Nothing is foreseen beyond either.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +64,7 @@ class Pilot:
         if self._foreseen:  # the first generation
             self._pending = search.unknown(self._foreseen[0].brood, state.known)
             return self._pending
-        generation, islands = state.generation, state.islands
+        generation, islands, ages = state.generation, state.islands, state.ages
         pending: dict[Key, Graph] = {}
         met: set[Key] = set()  # by then known, if the guess holds
         fresh, room = 0, lanes
@@ -69,7 +72,8 @@ class Pilot:
             if self._foreseen and len(pending) + fresh > room:
                 break
             before = state.rng.bit_generator.state
-            brood = search.breed(self.grid, self.plan, islands, state.rng)
+            redrawn = search.stale(self.plan, ages, generation)
+            brood = search.breed(self.grid, self.plan, islands, state.rng, redrawn)
             needed = search.unknown(brood, state.known).items()
             new = {k: g for k, g in needed if k not in met and not self._has(k, g)}
             if self._foreseen and len(pending) + len(new) > room:
@@ -81,8 +85,13 @@ class Pilot:
             met |= dict(needed).keys()
             fresh = len(new)
             generation += 1
-            islands = search.compete(self.plan, islands, self._guess(brood), generation)
-            self._foreseen.append(Foreseen(brood, state.rng.bit_generator.state, islands))
+            random = state.rng.bit_generator.state
+            if redrawn or self.plan.selection == "nsga2":
+                self._foreseen.append(Foreseen(brood, random, []))
+                break
+            islands = search.compete(self.plan, islands, self._guess(brood), ages, generation)
+            ages = search.aged(self.plan, ages, islands, redrawn, generation)
+            self._foreseen.append(Foreseen(brood, random, islands))
         self._pending = pending
         return pending
 
@@ -96,25 +105,29 @@ class Pilot:
             key = child.phenotype.key
             if child.scored:
                 return child
-            score = self.state.known.get(key)
+            score = self.state.known.peek(key)
             if score is None and self._has(key, child.phenotype.graph):
                 score = self._found[key][1]
             return Individual(child.genome, child.phenotype, score)
 
-        return Brood([known(c) for c in brood.children], brood.silent)
+        return brood._replace(children=[known(c) for c in brood.children])
 
     def advance(self, scores: Mapping[Key, float]) -> Iterator[Tally]:
         """Conclude the generations that were foreseen, as far as the guess holds."""
         self._found |= {key: (self._pending[key], score) for key, score in scores.items()}
-        found = {key: score for key, (_, score) in self._found.items()}
         foreseen, self._foreseen = self._foreseen, []
         for brood, random, parents in foreseen:
+            needed = search.unknown(brood, self.state.known)
+            if not all(self._has(key, graph) for key, graph in needed.items()):
+                break  # a formula was forgotten that had been known
+            found = {key: self._found.pop(key)[1] for key in needed}
             tally = search.conclude(self.plan, self.state, brood, found)
             self.state.rng.bit_generator.state = random
             yield tally
             if not _same(parents, self.state.islands):
                 break
-        self._found = {k: s for k, s in self._found.items() if k not in self.state.known}
+        if len(self._found) > self.plan.memory:
+            self._found.clear()
 
 
 def _same(guess: list[list[Individual]], truth: list[list[Individual]]) -> bool:

@@ -82,9 +82,17 @@ class Genes(Closed):
         return names
 
 
+#: What is sensible by NSGA-II, where nothing else is asked for: few islands, each with room for a front. Most mutants
+#: of such small rules have been met before, so the later islands mutate more.
+NSGA2 = {"islands": 16, "parents": 20, "children": 20, "tournament": 2, "spread": 4.0}
+
+
 class Variation(Closed):
     """How the search moves."""
 
+    selection: Literal["score", "nsga2"] = Field(
+        "score", description="what an island keeps: the best scores, or those good for their size"
+    )
     islands: int = Field(
         64, ge=1, le=4096, description="independent populations that advance together"
     )
@@ -98,12 +106,56 @@ class Variation(Closed):
         description="gene: redraw each with a probability; active: redraw until one that matters changed",
     )
     rate: float = Field(0.06, gt=0, le=1, description="probability per gene")
+    spread: float = Field(
+        1.0,
+        ge=1,
+        le=100,
+        description="most over least mutation of the islands, graded geometrically: of `rate` by gene, of the number "
+        "of active genes changed, which is 1 on the first island, by active",
+    )
     migration: int = Field(
         10, ge=0, description="generations between migrations around the ring of islands; 0: never"
+    )
+    patience: int = Field(
+        0, ge=0, description="generations without improvement until an island is redrawn; 0: never"
+    )
+    memory: int = Field(
+        1_000_000,
+        ge=1000,
+        le=100_000_000,
+        description="formulas whose scores are remembered, at some 300 bytes each",
+    )
+    choice: Literal["one_se", "knee"] = Field(
+        "one_se",
+        description="champion: the simplest rule within one standard error of the best, or the one that gains most "
+        "score per operator among those that lose at most 1.5 times what the best loses",
     )
     start: str | None = Field(
         None, description="rule that founds every island: a zoo rule, a run, a rule file"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_numbers(cls, values: Any) -> Any:
+        """Fill in what was not given and suits the selection."""
+        if isinstance(values, Mapping) and values.get("selection") == "nsga2":
+            grades = {"spread": 1.0} if values.get("islands") == 1 else {}
+            return {**NSGA2, **grades, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Variation":
+        if self.selection == "nsga2" and self.parents == 1:
+            raise UserError(
+                "variation.selection = 'nsga2' keeps a front on every island, and variation.parents = 1 leaves no "
+                "room for it. Give 20."
+            )
+        if self.spread > 1 and self.islands == 1:
+            raise UserError(
+                f"variation.spread = {self.spread:g} grades mutation over islands, and there is one. Give "
+                "variation.islands, or change variation.rate."
+            )
+        return self
 
 
 class Stop(Closed):
@@ -115,6 +167,23 @@ class Stop(Closed):
         None, gt=0, description="seconds of search; ends the sameness of repeats"
     )
     score: float | None = Field(None, description="training score, normalised")
+
+
+class Constants(Closed):
+    """Tuning of constants after the search; see evolve/refine.py."""
+
+    best: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="rules to tune; if not given, 4 where constants evolve, and none where they do not",
+    )
+    budget: int = Field(2000, ge=100, description="simulations per rule")
+    method: Literal["auto", "gradient", "evolution"] = Field(
+        "auto", description="how to climb: by slopes, by an evolution strategy, or by what suits"
+    )
+    gains: bool = Field(True, description="whether terms without a coefficient get one")
+    tolerance: float = Field(1e-3, ge=0, description="score that simple numbers may cost")
 
 
 class Instances(Closed):
@@ -136,6 +205,7 @@ class RunConfig(Closed):
     variation: Variation = Variation()
     stop: Stop = Stop()
     instances: Instances = Instances()
+    constants: Constants = Constants()
 
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
@@ -194,7 +264,26 @@ class RunConfig(Closed):
     def plan(self) -> Plan:
         """How to vary and select."""
         v = self.variation
-        return Plan(v.islands, v.parents, v.children, v.tournament, v.mutation, v.rate, v.migration)
+        return Plan(
+            islands=v.islands,
+            parents=v.parents,
+            children=v.children,
+            tournament=v.tournament,
+            mutation=v.mutation,
+            rate=v.rate,
+            migration=v.migration,
+            selection=v.selection,
+            spread=v.spread,
+            patience=v.patience,
+            memory=v.memory,
+        )
+
+    @property
+    def tuned(self) -> int:
+        """How many rules have their constants tuned."""
+        if self.constants.best is None:
+            return 4 if self.genes.evolved_constants else 0
+        return self.constants.best
 
     def flat(self) -> dict[str, Any]:
         """Every setting under its dotted name, the task's options filled in."""

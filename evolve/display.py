@@ -15,6 +15,8 @@ from rich.text import Text
 from scipy.stats import binomtest
 
 from evolve.config import RunConfig
+from evolve.front_table import front_rows
+from evolve.front_table import grid as front_grid
 from evolve.launch import Table, View
 from evolve.rank import Difference, Row, difference
 from evolve.run import REFERENCE, Progress, Result
@@ -234,6 +236,8 @@ def show_result(run_id: str, result: Result) -> None:
     )
     for name, equation in result.champion.rule.equations.items():
         console.print(f"\n    [bold]{name} = {text(equation)}[/bold]\n", highlight=False)
+    console.print(front_grid(front_rows(result.front, result.champion)))
+    console.print("scores on validation instances, on which the marked rule was chosen\n")
     own = result.champion_row
     gaps = {r.rule: "" if r is own else _signed(difference(r, own)) for r in result.rows}
     console.print(_table(result.rows, "minus champion", gaps))

@@ -84,8 +84,7 @@ class Interpreter:
         self.machines = (machines,) if isinstance(machines, Machine) else tuple(machines)
         self.outputs, self.slow = outputs, slow
         devices = jax.devices()
-        small = max(4, 2 ** (capacity - 1).bit_length())  # a search of few children needs no more
-        self.width = min(WIDTH, small) if devices[0].platform == "cpu" else max(WIDTH, capacity)
+        self.width = WIDTH if devices[0].platform == "cpu" else max(WIDTH, capacity)
         self.devices = len(devices)
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices

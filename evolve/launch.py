@@ -20,13 +20,14 @@ from evolve import pictures
 from evolve.config import RunConfig, merge, setting, validated
 from evolve.evaluate import Arena
 from evolve.export import export
+from evolve.front_table import equations, front_rows, markdown
 from evolve.interpreter import Interpreter
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
-from evolve.rule_file import read_rule
+from evolve.rule_file import RuleFile, read_rule_file
 from evolve.run import REFERENCE, Progress, Result, baselines, run, run_together
 from evolve.runlog import RunLog
-from evolve.symbolic import rule_complexity, text
+from evolve.symbolic import text
 from evolve.tracking import Store
 from rules_zoo import RULES
 from substrate.devices import configure
@@ -191,16 +192,18 @@ def _known(result: Result) -> dict[str, float]:
 
 
 def front_csv(result: Result) -> str:
-    """The front of score against complexity as CSV."""
+    """The candidates by score and complexity as CSV; those that are not on the front have no gain."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["operators", "training_score", "validation_score", "chosen", "expression"])
+    columns = ("operators", "training_score", "validation_score", "on_front", "gain_per_operator")
+    writer.writerow([*columns, "chosen", "expression"])
+    rows = {id(row.candidate): row for row in front_rows(result.front, result.champion)}
     for c in sorted(result.front, key=lambda c: (c.operators, -c.validation)):
-        expression = "; ".join(f"{k} = {text(e)}" for k, e in c.rule.equations.items())
-        chosen = "yes" if c is result.champion else ""
-        writer.writerow(
-            [c.operators, f"{c.training:.6f}", f"{c.validation:.6f}", chosen, expression]
-        )
+        row = rows.get(id(c))
+        gain = "" if row is None or row.gain is None else f"{row.gain:.6f}"
+        marks = ("yes" if row else "", gain, "yes" if c is result.champion else "")
+        scores = f"{c.training:.6f}", f"{c.validation:.6f}"
+        writer.writerow([c.operators, *scores, *marks, equations(c.rule)])
     return out.getvalue()
 
 
@@ -226,6 +229,8 @@ def summary(run_id: str, result: Result) -> str:
             f"| {row.rule} | {row.score:.3f} | {row.low:.3f} to {row.high:.3f} "
             f"| {gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) | {gap.p:.2g} |"
         )
+    lines += ["", "What length gains, on validation instances:", ""]
+    lines += markdown(front_rows(result.front, result.champion))
     return "\n".join(lines) + "\n"
 
 
@@ -257,17 +262,18 @@ def find_rule(name: str, store: Store) -> Rule:
     UserError
         If it is none of these.
     """
-    if name in RULES:
-        return RULES[name]
+    return RULES[name] if name in RULES else _rule_file(name, store).rule.renamed(name)
+
+
+def _rule_file(name: str, store: Store) -> RuleFile:
     if name.endswith(".json") or "/" in name:
-        return read_rule(Path(name))
+        return read_rule_file(Path(name))
     try:
         found = store.find(name)
     except UserError as error:
-        raise UserError(
-            f"{name!r} is no zoo rule ({', '.join(RULES)}), no rule file, and: {error}"
-        ) from None
-    return read_rule(store.artifact(found.id, "champion.json")).renamed(name)
+        zoo = ", ".join(RULES)
+        raise UserError(f"{name!r} is no zoo rule ({zoo}), no rule file, and: {error}") from None
+    return read_rule_file(store.artifact(found.id, "champion.json"))
 
 
 @dataclass(frozen=True)
@@ -318,9 +324,8 @@ def ranking(
 
 
 def exported(name: str, target: str, folder: Path) -> str:
-    """A rule as the text of a target."""
-    rule = find_rule(name, Store(folder))
-    provenance = {"complexity": f"{rule_complexity(rule).operators} operators"}
-    if name not in RULES:
-        provenance["rule"] = name
+    """A rule as the text of a target, with what its run or file says of where it comes from."""
+    if name in RULES:
+        return export(RULES[name], target)
+    rule, provenance = _rule_file(name, Store(folder))
     return export(rule, target, provenance)

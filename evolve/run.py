@@ -20,7 +20,9 @@ from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
 from evolve.interpreter import WIDTH, Interpreter
+from evolve.pareto import knee
 from evolve.rank import Row, measure, rank
+from evolve.refine import refine
 from evolve.search import Key, SearchState, Tally
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
@@ -50,6 +52,7 @@ class Candidate:
     training: float
     validation: float
     scores: np.ndarray  # on validation instances
+    tuned: bool = False
 
 
 @dataclass
@@ -205,7 +208,10 @@ def _finish(
     """Choose the champion and measure it; a thorough finish also simplifies the rest of the front."""
     config, state = job.config, job.pilot.state
     front = _front(config, state, ranker)
-    chosen = choose(front)
+    if config.tuned:
+        job.log.phase("tuning the constants of the best few")
+        front += _tuned(job, ranker, front)
+    chosen = choose(front, config.variation.choice)
     short = {id(c): _simplified(c) for c in (front if thorough else [chosen])}
     front = [short.get(id(c), c) for c in front]
     champion = short[id(chosen)]
@@ -228,12 +234,15 @@ def _finish(
     )
 
 
-def choose(front: Sequence[Candidate]) -> Candidate:
-    """The simplest rule that is at most one standard error, of the paired difference, behind the best.
+def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
+    """The champion of a front, by validation scores.
 
-    The one-standard-error rule (Breiman et al. 1984): what a longer rule gains within the noise is not worth its
-    length, and is the first to be lost on inputs of another kind.
+    `one_se` is the simplest rule that is at most one standard error, of the paired difference, behind the best
+    (Breiman et al. 1984): what a longer rule gains within the noise is not worth its length, and is the first to be
+    lost on inputs of another kind. `knee` is the rule that gains most score per operator among the good ones.
     """
+    if choice == "knee":
+        return knee(front)
     best = max(front, key=lambda c: (c.validation, -c.operators))
 
     def close(candidate: Candidate) -> bool:
@@ -300,6 +309,48 @@ def _front(config: RunConfig, state: SearchState, ranker: Interpreter) -> list[C
     return candidates
 
 
+def _tuned(job: Job, ranker: Interpreter, front: Sequence[Candidate]) -> list[Candidate]:
+    """The rules that train best with better constants, as found and with simple numbers, if that improves them.
+
+    What training instances like is not taken at its word: they stand beside the others on validation instances.
+    """
+    config = job.config
+    best = [_simplified(c) for c in sorted(front, key=lambda c: -c.training)[: config.tuned]]
+    settings = config.constants.model_dump(exclude={"best"})
+    bounds = ranker.bounds(job.train)
+    refined = refine([c.rule for c in best], job.train, bounds, seed=config.seed, **settings)
+    versions = {
+        str(rule.equations): (rule, score)
+        for r in refined
+        if r.peak > r.before
+        for rule, score in ((r.tuned, r.peak), (r.rule, r.score))
+    }
+    rules = [rule.renamed(f"tuned {i}") for i, (rule, _) in enumerate(versions.values())]
+    arena = _arena(config, "validation", config.instances.validation)
+    measured = measure(rules, {r.name: (1.0,) for r in rules}, arena, ranker)
+    return [
+        Candidate(
+            rule=rule.renamed("champion"),
+            operators=rule_complexity(rule).operators,
+            training=training,
+            validation=float(measured[rule.name].score.mean()),
+            scores=measured[rule.name].score[0].ravel(),
+            tuned=True,
+        )
+        for rule, (_, training) in zip(rules, versions.values(), strict=True)
+    ]
+
+
 def _simplified(candidate: Candidate) -> Candidate:
+    """Write the rule as short as it goes, without slow variables that no weight depends on."""
+    if candidate.tuned:
+        return candidate  # its numbers are simple in this form, and not in a shorter one
     rule = simplify_rule(candidate.rule)
+    needed = {str(s) for e in rule.changes.values() for s in e.free_symbols}
+    while (
+        more := {str(s) for v in rule.slow if v.name in needed for s in v.rate.free_symbols}
+        - needed
+    ):
+        needed |= more
+    rule = replace(rule, slow=tuple(v for v in rule.slow if v.name in needed))
     return replace(candidate, rule=rule, operators=rule_complexity(rule).operators)

@@ -4,73 +4,28 @@ Every island keeps mu parents and makes lambda children a generation: a tourname
 it. Children whose expressed genes are untouched inherit their parent's fitness; children whose formula was scored
 before get that score; only the rest is evaluated, all islands together. Among equals the child wins, so genomes
 drift along neutral paths.
+
+An island keeps those of the best score, or by NSGA-II those that are good for their size. Islands may mutate to
+different degrees, from careful to bold, and one that stands still for too long is drawn anew.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from deap import base, tools
+from deap import tools
 
 from evolve.evaluate import WORST
-from evolve.genome import Genome, Grid, Phenotype, draw, express, mutate_active, mutate_genes
+from evolve.genome import Genome, Grid, draw, express, mutate_active, mutate_genes
+from evolve.individual import Individual
+from evolve.known import Key, Known
+from evolve.pareto import front, nsga2
 from substrate.graph import Graph
-
-#: Fingerprint of every equation of a rule.
-Key = tuple[int, ...]
-
-
-class Fitness(base.Fitness):
-    """One objective, to be maximised."""
-
-    weights = (1.0,)
-
-
-class ScoreAndSize(base.Fitness):
-    """For the archive: score up, number of operations down."""
-
-    weights = (1.0, -1.0)
-
-
-class Individual:
-    """A genome, what it expresses and what it is worth."""
-
-    __slots__ = ("fitness_", "genome", "phenotype", "score_")
-
-    def __init__(self, genome: Genome, phenotype: Phenotype, score: float | None = None) -> None:
-        self.genome, self.phenotype, self.score_ = genome, phenotype, score
-        self.fitness_: base.Fitness | None = None
-
-    @property
-    def scored(self) -> bool:
-        """Whether it has a score yet."""
-        return self.score_ is not None
-
-    @property
-    def score(self) -> float:
-        """Training fitness."""
-        assert self.score_ is not None, "ask `scored` first"
-        return self.score_
-
-    @property
-    def fitness(self) -> base.Fitness:
-        """The score as DEAP's selection and archives want it."""
-        if self.fitness_ is None:
-            self.fitness_ = Fitness((self.score,))
-        return self.fitness_
-
-    @property
-    def size(self) -> int:
-        """Number of operations expressed."""
-        return len(self.phenotype.graph.nodes)
-
-    def __deepcopy__(self, memo: object) -> "Individual":
-        """DEAP's archives copy what they keep; nothing here is ever changed in place."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -84,6 +39,15 @@ class Plan:
     mutation: str  # "gene" or "active"
     rate: float
     migration: int = 0  # generations between migrations; 0 for never
+    selection: str = "score"  # or "nsga2"
+    spread: float = 1.0  # from the least to the most mutating island
+    patience: int = 0  # generations without improvement that an island is given; 0 for any number
+    memory: int = 1_000_000  # formulas whose scores are remembered
+
+    @cached_property
+    def factors(self) -> tuple[float, ...]:
+        """How much more than the first every island mutates."""
+        return tuple(self.spread ** (i / max(1, self.islands - 1)) for i in range(self.islands))
 
 
 class Tally(NamedTuple):
@@ -103,6 +67,15 @@ class Brood(NamedTuple):
 
     children: list[Individual]
     silent: int
+    redrawn: frozenset[int] = frozenset()  # islands that start again: their parents do not compete
+
+
+class Age(NamedTuple):
+    """How an island does: its best score, since when it has it, and when it was drawn."""
+
+    best: float = -np.inf
+    since: int = 0
+    born: int = 0
 
 
 @dataclass
@@ -110,8 +83,9 @@ class SearchState:
     """Everything that the next generation needs."""
 
     rng: np.random.Generator
+    known: Known  # scores of the formulas met
     islands: list[list[Individual]] = field(default_factory=list)
-    known: dict[Key, float] = field(default_factory=dict)  # scores of the formulas met
+    ages: list[Age] = field(default_factory=list)  # of the islands, if patience is limited
     hall: tools.HallOfFame = field(
         default_factory=lambda: tools.HallOfFame(
             16, similar=lambda a, b: a.phenotype.key == b.phenotype.key
@@ -146,7 +120,10 @@ def start(
     grid: Grid, plan: Plan, seed: int, founders: Sequence[Genome] = ()
 ) -> tuple[SearchState, Brood]:
     """Draw the first parents of every island; founders replace the first ones of each."""
-    state = SearchState(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7,))))
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7,)))
+    state = SearchState(rng, Known(plan.memory))
+    if plan.patience:
+        state.ages = [Age()] * plan.islands
     fresh = []
     for _ in range(plan.islands):
         drawn = [draw(grid, state.rng) for _ in range(plan.parents)]
@@ -157,27 +134,38 @@ def start(
 
 
 def breed(
-    grid: Grid, plan: Plan, islands: list[list[Individual]], rng: np.random.Generator
+    grid: Grid,
+    plan: Plan,
+    islands: list[list[Individual]],
+    rng: np.random.Generator,
+    redrawn: frozenset[int] = frozenset(),
 ) -> Brood:
     """Vary the parents; children that express the same as their parent inherit its score."""
     parents = _pick(plan, islands, rng)
-    genomes = [p.genome for p in parents]
-    if plan.mutation == "gene":
-        varied = mutate_genes(grid, rng, genomes, plan.rate)
-    else:
-        varied = mutate_active(grid, rng, genomes, [p.phenotype.active for p in parents])
     children = []
     silent = 0
-    for parent, (genome, changed) in zip(parents, varied, strict=True):
+    for parent, (genome, changed) in zip(parents, _vary(grid, plan, parents, rng), strict=True):
         if changed.isdisjoint(parent.phenotype.active):
             silent += 1
             children.append(Individual(genome, parent.phenotype, parent.score))
         else:
             children.append(Individual(genome, express(grid, genome)))
-    return Brood(children, silent)
+    for island in sorted(redrawn):
+        own = slice(island * plan.children, (island + 1) * plan.children)
+        silent -= sum(c.scored for c in children[own])
+        drawn = [draw(grid, rng) for _ in range(plan.children)]
+        children[own] = [Individual(g, express(grid, g)) for g in drawn]
+    return Brood(children, silent, redrawn)
 
 
-def unknown(brood: Brood, known: Mapping[Key, float]) -> dict[Key, Graph]:
+def stale(plan: Plan, ages: Sequence[Age], generation: int) -> frozenset[int]:
+    """The islands whose patience is at its end."""
+    if not plan.patience:
+        return frozenset()
+    return frozenset(i for i, age in enumerate(ages) if generation - age.since >= plan.patience)
+
+
+def unknown(brood: Brood, known: Known) -> dict[Key, Graph]:
     """The formulas of a brood that have no score yet, each once."""
     return {
         c.phenotype.key: c.phenotype.graph
@@ -187,54 +175,87 @@ def unknown(brood: Brood, known: Mapping[Key, float]) -> dict[Key, Graph]:
 
 
 def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, float]) -> Tally:
-    """Score a brood with what was known and what was found, archive it, and let it compete.
+    """Score a brood, archive it, and let it compete; what was found is what was unknown of it.
 
     The first brood has no competitors: its children are the parents.
     """
     unscored = [c for c in brood.children if not c.scored]
-    fresh = {k: found[k] for k in unknown(brood, state.known)}
-    state.known.update(fresh)
-    state.evaluations += len(fresh)
+    fresh = []
     for child in unscored:
-        child.score_ = state.known[child.phenotype.key]
-    _archive(state, [c for c in unscored if c.phenotype.key in fresh])
-    first = brood.children[0] is state.islands[0][0]
-    if not first:
+        key = child.phenotype.key
+        if key in found:
+            child.score_ = found[key]
+            fresh.append(child)
+        else:
+            child.score_ = state.known.recall(key)
+    state.known.learn(found)
+    state.evaluations += len(found)
+    _archive(state, fresh)
+    if brood.children[0] is not state.islands[0][0]:
         state.generation += 1
-        state.islands = compete(plan, state.islands, brood, state.generation)
+        state.islands = compete(plan, state.islands, brood, state.ages, state.generation)
+    elif plan.selection == "nsga2":
+        state.islands = [nsga2(island, plan.parents) for island in state.islands]
+    if plan.selection == "nsga2":  # a formula may come back in a shorter form
+        for island in state.islands:
+            _keep_by_size(state, island)
+    state.ages = aged(plan, state.ages, state.islands, brood.redrawn, state.generation)
     return Tally(
         best=state.best.score,
         median=median(island[0].score for island in state.islands),
         children=len(brood.children),
-        evaluated=len(fresh),
-        cached=len(unscored) - len(fresh),
+        evaluated=len(found),
+        cached=len(unscored) - len(found),
         silent=brood.silent,
         diverged=sum(c.score <= WORST for c in brood.children),
     )
 
 
 def compete(
-    plan: Plan, islands: list[list[Individual]], brood: Brood, generation: int
+    plan: Plan,
+    islands: list[list[Individual]],
+    brood: Brood,
+    ages: Sequence[Age],
+    generation: int,
 ) -> list[list[Individual]]:
     """The parents of the next generation; children without a score do not take part.
 
     Of equals the child, listed first, survives.
     """
-    offspring = [
-        brood.children[i : i + plan.children] for i in range(0, len(brood.children), plan.children)
-    ]
-    survivors = [
-        _best([c for c in own if c.scored] + island, plan.parents)
-        for own, island in zip(offspring, islands, strict=True)
-    ]
+    select = nsga2 if plan.selection == "nsga2" else _best
+    survivors = []
+    for i, island in enumerate(islands):
+        own = brood.children[i * plan.children : (i + 1) * plan.children]
+        rivals = [] if i in brood.redrawn else island
+        survivors.append(select([c for c in own if c.scored] + rivals, plan.parents))
     if plan.migration and generation % plan.migration == 0:
-        _migrate(survivors)
+        young = {i for i, a in enumerate(ages) if a.born and generation - a.born < plan.patience}
+        _migrate(plan, survivors, young | brood.redrawn)
     return survivors
+
+
+def aged(
+    plan: Plan,
+    ages: list[Age],
+    islands: list[list[Individual]],
+    redrawn: frozenset[int],
+    generation: int,
+) -> list[Age]:
+    """The islands' ages after a generation."""
+    if not plan.patience:
+        return ages
+    now = []
+    for i, island in enumerate(islands):
+        before = Age(born=generation) if i in redrawn else ages[i]
+        best = max(individual.score for individual in island)
+        now.append(Age(best, generation, before.born) if best > before.best else before)
+    return now
 
 
 def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> Tally:
     """Advance every island by one generation."""
-    return settle(plan, state, breed(grid, plan, state.islands, state.rng), evaluate)
+    redrawn = stale(plan, state.ages, state.generation)
+    return settle(plan, state, breed(grid, plan, state.islands, state.rng, redrawn), evaluate)
 
 
 def settle(plan: Plan, state: SearchState, brood: Brood, evaluate: Evaluate) -> Tally:
@@ -251,11 +272,20 @@ def _best(candidates: list[Individual], count: int) -> list[Individual]:
     return tools.selBest(candidates, count)
 
 
-def _migrate(islands: list[list[Individual]]) -> None:
-    """Around a ring, every island's best takes the place of the next one's last, if it is better."""
+def _migrate(plan: Plan, islands: list[list[Individual]], closed: Set[int]) -> None:
+    """Around a ring, every island's best joins the next one if it is good enough.
+
+    By score it takes the place of the last; with NSGA-II it competes with all. Islands that were drawn anew take no
+    guests until their patience has passed once, or they would fall to what the others know.
+    """
     guests = [island[0] for island in islands]
-    for guest, island in zip([guests[-1], *guests[:-1]], islands, strict=True):
-        if guest.score > island[-1].score:
+    for i, island in enumerate(islands):
+        guest = guests[i - 1]
+        if i in closed:
+            continue
+        if plan.selection == "nsga2":
+            islands[i] = nsga2([*island, guest], plan.parents)
+        elif guest.score > island[-1].score:
             island[-1] = guest
             island.sort(key=lambda i: -i.score)
 
@@ -266,6 +296,10 @@ def _pick(
     """Tournaments within each island; the only parent there is needs none."""
     if plan.parents == 1:
         return [island[0] for island in islands for _ in range(plan.children)]
+    if plan.selection == "nsga2":  # the order of an island is that of its tournaments
+        rounds = (plan.children, plan.tournament)
+        places = [rng.integers(len(island), size=rounds).min(axis=1) for island in islands]
+        return [island[i] for island, own in zip(islands, places, strict=True) for i in own]
     with deap_draws(rng):
         return [
             winner
@@ -274,10 +308,40 @@ def _pick(
         ]
 
 
+def _vary(
+    grid: Grid, plan: Plan, parents: list[Individual], rng: np.random.Generator
+) -> list[tuple[Genome, frozenset[int]]]:
+    """Mutate the parents, those of later islands more: their rate, or the active genes that change, is higher."""
+    genomes = [p.genome for p in parents]
+    if plan.mutation == "gene":
+        if plan.spread == 1:
+            return mutate_genes(grid, rng, genomes, plan.rate)
+        rates = [min(1.0, plan.rate * f / plan.spread**0.5) for f in plan.factors]
+        own = [genomes[i : i + plan.children] for i in range(0, len(genomes), plan.children)]
+        return [m for g, r in zip(own, rates, strict=True) for m in mutate_genes(grid, rng, g, r)]
+    active = [p.phenotype.active for p in parents]
+    varied = mutate_active(grid, rng, genomes, active)
+    if plan.spread == 1:
+        return varied
+    # Rounded down, so that the mean number of changes is the island's factor.
+    goals = np.repeat(plan.factors, plan.children) + rng.random(len(parents))
+    for done in range(2, int(goals.max()) + 1):
+        more = np.flatnonzero(goals >= done).tolist()
+        again = mutate_active(grid, rng, [varied[i][0] for i in more], [active[i] for i in more])
+        for i, (genome, changed) in zip(more, again, strict=True):
+            varied[i] = genome, varied[i][1] | changed
+    return varied
+
+
 def _archive(state: SearchState, scored: list[Individual]) -> None:
     """Keep the best of all and the best of every size."""
     worst = state.hall[-1].score if len(state.hall) == state.hall.maxsize else -np.inf
     state.hall.update([c for c in scored if c.score > worst])
+    _keep_by_size(state, scored)
+
+
+def _keep_by_size(state: SearchState, scored: list[Individual]) -> None:
+    """Keep the best of every size."""
     for child in scored:
         kept = state.front.get(child.size)
         if kept is None or child.score > kept.score:
@@ -286,9 +350,4 @@ def _archive(state: SearchState, scored: list[Individual]) -> None:
 
 def pareto(state: SearchState) -> list[Individual]:
     """The front of score against number of operations, simplest first."""
-    archive = tools.ParetoFront()
-    for individual in state.front.values():
-        point = Individual(individual.genome, individual.phenotype, individual.score)
-        point.fitness_ = ScoreAndSize((individual.score, individual.size))
-        archive.update([point])
-    return sorted((state.front[p.size] for p in archive), key=lambda i: i.size)
+    return front(state.front.values())

@@ -7,6 +7,16 @@ from evolve.ahead import Pilot
 from evolve.search import Plan
 from tests.test_search import GRID, PLANS, Counting, evolve
 
+#: Every way a search can go, and the ways in which looking ahead could go wrong.
+WAYS = [
+    *PLANS,
+    Plan(4, 1, 4, 1, "active", 0.06, migration=3, patience=5),
+    Plan(2, 6, 8, 2, "gene", 0.05, migration=4, patience=4),
+    Plan(1, 1, 4, 1, "gene", 0.06, memory=12),
+    Plan(4, 1, 4, 1, "active", 0.06, memory=40, patience=6, spread=3),
+    Plan(3, 8, 8, 2, "active", 0.06, migration=3, selection="nsga2", patience=8),
+]
+
 
 def piloted(plan, seed, generations, lanes):
     """Tallies, final genomes and the number of rounds."""
@@ -20,11 +30,12 @@ def piloted(plan, seed, generations, lanes):
     return tallies, [[i.genome for i in k] for k in pilot.state.islands], rounds
 
 
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("plan", WAYS)
 @pytest.mark.parametrize("lanes", [1, 16, 64])
 def test_the_search_is_the_same(plan, lanes):
     state, tallies, _ = evolve(plan, seed=5, generations=80)
     ahead, genomes, _ = piloted(plan, 5, 80, lanes)
+    assert sum(t.evaluated for t in tallies) == state.evaluations
     assert ahead == tallies
     assert genomes == [[i.genome for i in k] for k in state.islands]
 

@@ -7,6 +7,7 @@ import pytest
 
 from evolve import search
 from evolve.genome import Grid
+from evolve.known import Known
 from evolve.search import Individual, Plan
 
 GRID = Grid(("pre", "post", "w"), ("add", "sub", "mul"), 12)
@@ -140,3 +141,77 @@ def test_a_search_can_start_from_a_genome():
     state, tally = begin(PLANS[0], 9, Counting(), [seed.genome])
     assert tally.best == seed.score
     assert all(isinstance(i, Individual) and i.genome is seed.genome for (i,) in state.islands)
+
+
+def changes(plan, generations=20):
+    """Mean number of genes in which the children of every island differ from their parent."""
+    founder = evolve(PLANS[1])[0].best.genome
+    state, _ = begin(plan, 2, Counting(), [founder])
+    counts = np.zeros(plan.islands)
+    for _ in range(generations):
+        brood = search.breed(GRID, plan, state.islands, state.rng)
+        for i, child in enumerate(brood.children):
+            pairs = zip(founder.genes, child.genome.genes, strict=True)
+            counts[i // plan.children] += sum(a != b for a, b in pairs)
+    return counts / generations / plan.children
+
+
+def test_mutation_is_graded_over_the_islands():
+    """Geometrically, around the rate by gene; from one active gene on by active genes."""
+    by_gene = changes(Plan(5, 1, 20, 1, "gene", 0.08, spread=16), 50) / GRID.size
+    assert by_gene == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32], rel=0.1)
+    active = changes(Plan(3, 1, 20, 1, "active", 0.06, spread=4), 50)
+    assert active / active[0] == pytest.approx([1, 2, 4], rel=0.15)
+    assert Plan(3, 1, 4, 1, "active", 0.06, spread=9).factors == (1.0, 3.0, 9.0)
+
+
+def test_an_island_that_stands_still_is_drawn_anew():
+    """After `patience` generations, and its best stays in the archives."""
+    plan = Plan(6, 1, 4, 1, "active", 0.06, patience=7)
+    state, _ = begin(plan, 0, Counting(2))
+    founders = [island[0] for island in state.islands]
+    for _ in range(60):
+        redrawn = search.stale(plan, state.ages, state.generation)
+        before = list(state.islands)
+        search.step(GRID, plan, state, Counting(2))
+        for i, (old, island, age) in enumerate(zip(before, state.islands, state.ages, strict=True)):
+            assert (age.born == state.generation) == (i in redrawn)
+            assert state.generation - age.since <= plan.patience
+            assert i in redrawn or island[0].score >= old[0].score
+    assert max(age.born for age in state.ages) > 10
+    assert state.best.score == 1.0
+    assert all(f not in [i[0] for i in state.islands] for f in founders)
+
+
+def test_a_young_island_takes_no_guests():
+    plan = Plan(2, 1, 1, 1, "active", 0.06, migration=1, patience=5)
+    state, _ = begin(plan, 0, Counting())
+    one, other = (island[0] for island in state.islands)
+    good, bad = (Individual(i.genome, i.phenotype, s) for i, s in ((one, 1.0), (other, 0.0)))
+    brood = search.Brood([good, bad], 0)
+    for born, expected in ((0, 1), (6, 0), (1, 1)):
+        ages = [search.Age(), search.Age(born=born)]
+        _, (kept,) = search.compete(plan, [[good], [bad]], brood, ages, 8)
+        assert kept.score == expected
+
+
+def test_known_scores_are_bounded_and_the_oldest_are_forgotten():
+    known = Known(3)
+    known.learn({(i,): float(i) for i in range(3)})
+    assert known.recall((0,)) == 0.0
+    assert known.peek((1,)) == 1.0  # leaves no trace
+    known.learn({(3,): 3.0})
+    assert len(known) == 3
+    assert [(i,) in known for i in range(4)] == [True, False, True, True]
+    assert known.peek((1,)) is None
+    known.learn({(i,): 0.0 for i in range(10, 20)})
+    assert len(known) == 3
+
+
+def test_a_search_with_a_short_memory_evaluates_again():
+    plan = Plan(4, 1, 4, 1, "active", 0.06, memory=20)
+    state, tallies, fitness = evolve(plan, generations=60)
+    assert len(state.known) == 20
+    assert len(fitness.asked) == state.evaluations == sum(t.evaluated for t in tallies)
+    endless, _, _ = evolve(PLANS[1], generations=60)
+    assert state.evaluations > endless.evaluations

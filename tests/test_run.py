@@ -1,0 +1,85 @@
+"""Whole runs: how a champion is chosen, and that seeds in company find what they find alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import sympy
+
+from evolve.config import RunConfig
+from evolve.run import Candidate, _simplified, choose, run, run_together
+from substrate import POST, PRE, Rule, Slow, W, names
+
+SMALL = {
+    "options": {"dimensions": [2], "samples": 300},
+    "genes": {"columns": 12, "primitives": ["sub", "mul"]},
+    "variation": {"islands": 2, "mutation": "gene"},
+    "stop": {"generations": 40},
+    "instances": {"validation": 10, "test": 10},
+}
+
+
+class Silent:
+    """A log that keeps the tallies."""
+
+    def __init__(self):
+        self.tallies = []
+
+    def generation(self, progress):
+        self.tallies.append(progress.tally)
+
+    def phase(self, name):
+        pass
+
+
+def candidate(operators, scores):
+    rule = Rule("champion", sympy.Integer(operators))
+    return Candidate(rule, operators, 0.0, float(np.mean(scores)), np.asarray(scores))
+
+
+def test_the_simplest_within_one_standard_error_is_chosen():
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.8, 0.1, 100)
+    best = candidate(9, base + 0.001 + 0.02 * rng.normal(size=100))
+    close = candidate(4, base)
+    poor = candidate(2, base - 0.05)
+    front = [best, close, poor]
+    assert choose(front) is close
+    clearly_better = candidate(9, base + 0.03 + 0.02 * rng.normal(size=100))
+    assert choose([clearly_better, close, poor]) is clearly_better
+    assert choose([candidate(5, [-1.0] * 10), candidate(0, [-1.0] * 10)]).operators == 0
+
+
+def test_slow_variables_that_nothing_needs_are_dropped():
+    a, b, c = names("a b c")
+    slow = (Slow("a", PRE - a), Slow("b", a * POST), Slow("c", c + W))
+    rule = Rule("champion", PRE * POST * b, slow=slow)
+    whole = replace(candidate(0, [0.0, 1.0]), rule=rule)
+    assert [s.name for s in _simplified(whole).rule.slow] == ["a", "b"]
+
+
+def test_a_seed_finds_the_same_in_company_as_alone():
+    """Every generation of every seed, to the last bit, and the same champion."""
+    configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
+    logs = [Silent() for _ in configs]
+    together = run_together(configs, logs)
+    for config, log, result in zip(configs, logs, together, strict=True):
+        own = Silent()
+        alone = run(config, own)
+        assert own.tallies == log.tallies
+        assert len(own.tallies) == 41
+        assert alone.champion.rule == result.champion.rule
+        assert alone.champion_row.score == result.champion_row.score
+    assert len({tuple(log.tallies) for log in logs}) == 3
+
+
+def test_constants_are_tuned_where_they_evolve():
+    """The champion's training score is at least what the search itself found."""
+    genes = {"columns": 10, "evolved_constants": 2, "primitives": ["add", "sub", "mul"]}
+    settings = {**SMALL, "genes": genes, "constants": {"best": 1, "budget": 300}}
+    config = RunConfig(seed=1, **settings)
+    assert (config.tuned, RunConfig().tuned) == (1, 0)
+    log = Silent()
+    result = run(config, log)
+    found = max(tally.best for tally in log.tallies)
+    assert max(c.training for c in result.front) >= found
+    assert any(c.training > found for c in result.front), "tuning should improve something"
