@@ -5,6 +5,7 @@ every step is dispatched on its own. The networks here are small and their loops
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import jax
@@ -22,6 +23,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HEBBARIUM_CACHE") or Path(home) / "hebbarium" / "xla")
 
 
+def _usable_cores() -> int:
+    """Cores that this process may use, which on a shared machine are not all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def configure(cores: int | None = None, cache: bool = True) -> None:
     """Set JAX up; call once, before the first computation.
 
@@ -35,7 +43,8 @@ def configure(cores: int | None = None, cache: bool = True) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in _XLA_FLAGS if flag.split("=")[0] not in flags]
     os.environ["XLA_FLAGS"] = " ".join([flags, *missing]).strip()
-    jax.config.update("jax_num_cpu_devices", cores or len(os.sched_getaffinity(0)))
+    with suppress(RuntimeError):  # too late: a computation has run, and JAX stays as it is
+        jax.config.update("jax_num_cpu_devices", cores or _usable_cores())
     if cache and os.environ.get("HEBBARIUM_CACHE", "") != "off":
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
