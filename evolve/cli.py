@@ -166,6 +166,27 @@ def export(
 
 
 @app.command()
+def bench(
+    part: Annotated[str, typer.Argument(help="engine, search, start or all.")] = "all",
+    peer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File with JSON lines of a peer, a limit or an earlier report; repeatable."
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Less of everything.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Searches for Oja's level.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure this machine: the engine, the search, the start, and what they are beside a peer."""
+    from evolve.bench.report import command
+
+    command(part, quick, peer or [], json, seeds)
+
+
+@app.command()
 def ui(
     runs: Folder = RUNS,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",

@@ -1,0 +1,121 @@
+"""The command itself: measure the parts that are asked for, set them beside peers, show them."""
+
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+from rich.table import Table
+
+from evolve.bench import engine, peers, search, start
+from evolve.bench.figures import Figure, Say
+from evolve.bench.workloads import FULL, QUICK, Sizes
+from evolve.display import dump
+from substrate.devices import configure
+from substrate.errors import unknown
+
+#: Headings of the table, by how the names of figures begin.
+GROUPS = {
+    "engine.published": "engine: random rules on the published data (10 sets x 2 x 1,800)",
+    "engine.wide": "engine: random rules on wide data (20 sets x 10 x 2,000)",
+    "engine.layer": "engine: one rule on a large layer, compiled",
+    "search.published": "search: the published one, bookkeeping included",
+    "search.to_oja": "search: to Oja's training score",
+    "start": "start: `hebbarium run pca`",
+}
+PARTS = {"engine": engine.measure, "search": search.measure, "start": start.measure}
+
+
+def command(
+    part: str, quick: bool, files: Sequence[Path], json: bool, seeds: int | None = None
+) -> None:
+    """What `hebbarium bench` does."""
+    if part not in (*PARTS, "all"):
+        raise unknown("part of the benchmark", part, (*PARTS, "all"))
+    found = [line for file in files for line in peers.read(file)]
+    sizes = QUICK if quick else FULL
+    if seeds is not None:
+        sizes = Sizes(**{**vars(sizes), "seeds": seeds})
+    configure()
+    console = Console(stderr=True, quiet=json)
+    record = measure(part, sizes, found, lambda text: console.print(f"[dim]{text}[/dim]"))
+    if json:
+        dump(record)
+    else:
+        show(record)
+
+
+def measure(part: str, sizes: Sizes, found: Sequence[dict[str, Any]], say: Say) -> dict[str, Any]:
+    """The report of one part or of `all`, as JSON shows it."""
+    chosen = PARTS if part == "all" else {part: PARTS[part]}
+    figures: list[Figure] = []
+    for run in chosen.values():
+        figures += run(sizes, say)
+    cores = len(jax.devices())
+    return {
+        "hebbarium": version("hebbarium"),
+        "jax": jax.__version__,
+        "cores": cores,
+        "load": round(os.getloadavg()[0], 2),  # of the last minute, our own included
+        "parts": list(chosen),
+        "figures": {figure.name: figure.record() for figure in figures},
+        "beside": peers.beside(figures, found, cores),
+    }
+
+
+def show(record: dict[str, Any]) -> None:
+    """The report for a person."""
+    console = Console()
+    grid = _grid("", "median", "least", "most", "unit")
+    last = ""
+    for name, figure in record["figures"].items():
+        group = _group(name)
+        if group != last:
+            grid.add_row(*(["", "", "", "", ""] if last else []))
+            grid.add_row(f"[bold]{GROUPS[group]}[/bold]")
+        last = group
+        numbers = (_short(figure[key]) for key in ("median", "min", "max"))
+        grid.add_row(figure["what"], *numbers, figure["unit"])
+    console.print(grid)
+    if record["beside"]:
+        _show_peers(console, record)
+    console.print(
+        f"\n{record['cores']} cores, load {record['load']} at the end, JAX {record['jax']}. On a busy machine trust "
+        "ratios: what they compare was timed in turns.",
+        highlight=False,
+    )
+
+
+def _show_peers(console: Console, record: dict[str, Any]) -> None:
+    """Peers one after the other, each with what it is set beside."""
+    for peer in dict.fromkeys((row["peer"], row["theirs"]) for row in record["beside"]):
+        rows = [row for row in record["beside"] if (row["peer"], row["theirs"]) == peer]
+        console.print(f"\n[bold]beside {peer[0]}[/bold]", highlight=False)
+        grid = _grid("", "theirs", "ours", "ratio", "a core", "unit")
+        for row in rows:
+            what = record["figures"][row["figure"]]["what"]
+            core = _short(row["ratio_per_core"]) if "ratio_per_core" in row else ""
+            numbers = (_short(row[key]) for key in ("theirs", "ours", "ratio"))
+            grid.add_row(what, *numbers, core, row["unit"])
+        console.print(grid)
+    console.print("A ratio above 1 is in our favour; a limit is of one core.", highlight=False)
+
+
+def _group(name: str) -> str:
+    return next(prefix for prefix in GROUPS if name.startswith(prefix))
+
+
+def _grid(first: str, *columns: str) -> Table:
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    grid.add_column(first, overflow="fold")
+    for name in columns:
+        text = name == "unit"
+        grid.add_column(name, justify="left" if text else "right", no_wrap=not text)
+    return grid
+
+
+def _short(value: float) -> str:
+    return "" if value != value else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

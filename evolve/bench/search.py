@@ -1,0 +1,164 @@
+"""The search: what a rule costs with all bookkeeping, and how soon Oja's level is reached.
+
+Starting up is not counted: instances are drawn and programs compiled before the clock runs.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple
+
+from evolve.ahead import Pilot
+from evolve.bench.figures import Figure, Say
+from evolve.bench.workloads import Sizes, published, training
+from evolve.config import RunConfig, merge, validated
+from evolve.evaluate import Arena
+from evolve.interpreter import WIDTH, Interpreter
+from evolve.launch import View
+from evolve.rank import measure as scores_of
+from evolve.run import REFERENCE, Interrupt, Job, _search
+from rules_zoo import RULES
+
+
+class Way(NamedTuple):
+    """One search, or several together, from the first generation to the last."""
+
+    seconds: float
+    busy: float  # cores kept busy on average; on a shared machine less than there are
+    evaluations: int
+    jobs: list[Job]
+
+
+def measure(sizes: Sizes, say: Say) -> list[Figure]:
+    """All figures of the search."""
+    return [*_costs(sizes, say), *_to_oja(sizes, say)]
+
+
+class Ready(NamedTuple):
+    """Searches that can begin: instances drawn, programs compiled."""
+
+    interpreter: Interpreter
+    arenas: list[Arena]
+
+
+def prepare(configs: Sequence[RunConfig]) -> Ready:
+    """Draw instances and compile for searches that differ by their seed alone."""
+    first, arenas = configs[0], [training(c) for c in configs]
+    capacity = len(configs) * first.plan.islands * max(first.plan.children, first.plan.parents)
+    if len(configs) > 1:
+        capacity = len(configs) * max(WIDTH, -(-capacity // len(configs)))
+    interpreter = Interpreter(arenas, first.machines, capacity, first.grid.outputs, first.slow)
+    interpreter.warm()
+    for arena in arenas:
+        interpreter.bounds(arena)
+    ready = Ready(interpreter, arenas)
+    go(ready, [_stopping(c, generations=1) for c in configs])
+    return ready
+
+
+def _stopping(config: RunConfig, **stop: float) -> RunConfig:
+    return config.model_copy(update={"stop": config.stop.model_copy(update=stop)})
+
+
+def go(ready: Ready, configs: Sequence[RunConfig]) -> Way:
+    """Run the searches from the first generation to the last."""
+    view: Any = View()
+    jobs = [
+        Job(c, view, arena, Pilot(c.grid, c.plan, c.seed, c.stop.generations))
+        for c, arena in zip(configs, ready.arenas, strict=True)
+    ]
+    before = time.process_time()
+    seconds = _search(jobs, ready.interpreter, Interrupt())
+    busy = (time.process_time() - before) / seconds
+    return Way(seconds, busy, sum(j.pilot.state.evaluations for j in jobs), jobs)
+
+
+def _costs(sizes: Sizes, say: Say) -> list[Figure]:
+    """Microseconds of an evaluated rule in the published search, alone and together, timed in turns."""
+    ways: dict[tuple[str, int, int], Callable[[], Way]] = {}
+    for fitness in sizes.fitness:
+        for columns, single, shared in sizes.searches:
+            for count in (1, sizes.together):
+                say(f"compiling the published search: {columns} columns, {fitness}, {_runs(count)}")
+                generations = single if count == 1 else shared
+                more = {
+                    "options": {"fitness": fitness},
+                    "genes": {"columns": columns},
+                    "stop": {"generations": generations},
+                }
+                configs = [published(sizes, 1 + seed, **more) for seed in range(count)]
+                ways[fitness, columns, count] = partial(go, prepare(configs), configs)
+    went: dict[tuple[str, int, int], list[Way]] = {key: [] for key in ways}
+    for turn in range(sizes.repeats):
+        say(f"running the published searches, {turn + 1} of {sizes.repeats}")
+        for key, way in ways.items():
+            went[key].append(way())
+    return [_cost(*key, runs) for key, runs in went.items()]
+
+
+def _runs(count: int) -> str:
+    return "one run" if count == 1 else f"{count} runs together"
+
+
+def _cost(fitness: str, columns: int, count: int, ways: Sequence[Way]) -> Figure:
+    history = [p.tally for job in ways[0].jobs for p in job.history]
+    return Figure(
+        f"search.published.{fitness}.{columns}.{'single' if count == 1 else 'together'}",
+        f"{columns} columns, {fitness}, {_runs(count)}",
+        "us a rule",
+        "less",
+        tuple(1e6 * w.seconds / w.evaluations for w in ways),
+        {
+            "columns": columns,
+            "fitness": fitness,
+            "runs": count,
+            "generations": ways[0].jobs[0].config.stop.generations,
+            "rules": ways[0].evaluations,
+            "children": sum(t.children for t in history),
+            "silent": sum(t.silent for t in history),
+            "known": sum(t.cached for t in history),
+            "cores_busy": round(median(w.busy for w in ways), 2),
+        },
+    )
+
+
+def _to_oja(sizes: Sizes, say: Say) -> list[Figure]:
+    """Seconds and evaluated rules to Oja's training score, in the default and in the published search."""
+    figures = []
+    kinds: dict[str, dict[str, Any]] = {
+        "default": {},
+        "published": published(sizes, genes={"columns": sizes.searches[0][0]}).model_dump(),
+    }
+    for kind, settings in kinds.items():
+        reached = []
+        generations = sizes.to_oja * (1 if kind == "default" else 10)
+        for seed in range(1, 1 + sizes.seeds):
+            say(f"{kind} search for Oja's level, seed {seed}")
+            own = merge(settings, {"seed": seed, "stop": {"generations": generations}})
+            reached.append(_reach(validated(RunConfig, own, "Benchmark")))
+        found = [r for r in reached if r is not None]
+        notes = {"seeds": sizes.seeds, "reached": len(found), "generations": generations}
+        for place, (name, unit) in enumerate((("seconds", "s"), ("evaluations", "rules"))):
+            figures.append(
+                Figure(
+                    f"search.to_oja.{kind}.{name}",
+                    f"{kind} search, {len(found)} of {sizes.seeds} seeds",
+                    unit,
+                    "less",
+                    tuple(r[place] for r in found),
+                    notes,
+                )
+            )
+    return figures
+
+
+def _reach(config: RunConfig) -> tuple[float, float] | None:
+    """Seconds and rules until a search is as good as Oja's rule on its training instances; None if it never is."""
+    ready = prepare([config])
+    measured = scores_of(
+        [RULES[REFERENCE]], {REFERENCE: (1.0,)}, ready.arenas[0], ready.interpreter
+    )
+    level = float(measured[REFERENCE].fitness[0])
+    last = go(ready, [_stopping(config, score=level)]).jobs[0].history[-1]
+    return (last.seconds, float(last.evaluations)) if last.tally.best >= level else None
