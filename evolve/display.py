@@ -268,7 +268,7 @@ def _signed(gap: Difference) -> str:
 
 
 def _table(rows: list[Row], versus: str, gaps: Mapping[str, str]) -> Grid:
-    """Scores and metrics; medians over instances that did not diverge."""
+    """Scores and metrics: medians over instances that did not diverge, unless most did."""
     grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     grid.add_column("rule", no_wrap=True)
     for name in ("score (95 %)", versus):
@@ -282,7 +282,10 @@ def _table(rows: list[Row], versus: str, gaps: Mapping[str, str]) -> Grid:
             r.rule,
             f"{r.score:.3f} ±{(r.high - r.low) / 2:.3f}",
             gaps[r.rule],
-            *("" if math.isnan(r.metrics[m]) else f"{r.metrics[m]:.3g}" for m in metrics),
+            *(
+                "" if 2 * r.diverged > r.n or math.isnan(r.metrics[m]) else f"{r.metrics[m]:.3g}"
+                for m in metrics
+            ),
             *([f"x{r.gain:.3g}"] if tuned else []),
             f"{r.diverged / r.n:.0%}" if r.diverged else "",
         )

@@ -32,6 +32,9 @@ from substrate.rule import Rule
 #: The rule whose training score the progress display and the curves compare with.
 REFERENCE = "oja"
 
+#: Rules that are simplified before the shortest of them is chosen; simplifying takes time.
+CLOSE = 8
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -239,17 +242,21 @@ def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
 
     `one_se` is the simplest rule that is at most one standard error, of the paired difference, behind the best
     (Breiman et al. 1984): what a longer rule gains within the noise is not worth its length, and is the first to be
-    lost on inputs of another kind. `knee` is the rule that gains most score per operator among the good ones.
+    lost on inputs of another kind. `knee` is the rule that gains most score per operator among the good ones, each
+    written as short as it goes.
     """
     if choice == "knee":
-        return knee(front)
+        written = {id(short): (short, c) for c in front for short in [_simplified(c)]}
+        return written[id(knee(short for short, _ in written.values()))][1]
     best = max(front, key=lambda c: (c.validation, -c.operators))
 
     def close(candidate: Candidate) -> bool:
         gap = best.scores - candidate.scores
         return float(gap.mean()) <= float(gap.std(ddof=1)) / np.sqrt(gap.size)
 
-    return min(filter(close, front), key=lambda c: (c.operators, -c.validation))
+    near = sorted(filter(close, front), key=lambda c: (c.operators, -c.validation))[:CLOSE]
+    operators = {id(c): _simplified(c).operators for c in near}
+    return min(near, key=lambda c: (operators[id(c)], -c.validation))
 
 
 def baselines(arena: Arena) -> list[Rule]:

@@ -1,10 +1,12 @@
 """Two objectives: what NSGA-II keeps, what a front is, and which rule is chosen from it."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from deap import tools
+from sympy import expand
 
 from evolve import pareto, search
 from evolve.config import NSGA2, RunConfig, validated
@@ -13,7 +15,9 @@ from evolve.genome import Genome, Grid, draw, express
 from evolve.pareto import Point, knee, nsga2, steps
 from evolve.run import Candidate, choose
 from evolve.search import Individual, Plan
+from evolve.symbolic import rule_complexity
 from rules_zoo import RULES
+from substrate import POST, PRE, W
 from substrate.errors import UserError
 from tests.test_search import GRID, Counting, begin, evolve
 
@@ -136,7 +140,8 @@ def candidate(operators, validation, spread=0.0):
     rng = np.random.default_rng(operators)
     noise = rng.normal(size=100)
     scores = validation + spread * (noise - noise.mean())
-    return Candidate(RULES["oja"], operators, validation, validation, scores)
+    # As if tuned, so that its length is taken as it is.
+    return Candidate(RULES["oja"], operators, validation, validation, scores, tuned=True)
 
 
 FRONT = [candidate(*p) for p in ((7, 0.868), (0, 0.0), (3, 0.712), (4, 0.86), (5, 0.8), (4, 0.5))]
@@ -169,7 +174,19 @@ def test_the_knee_gains_most_per_operator_among_the_good():
     assert knee([candidate(0, 0.0), candidate(3, 0.5), candidate(9, 0.6)]).operators == 3
     assert knee([candidate(2, 0.3)]).operators == 2
     assert knee([candidate(0, -1.0), candidate(5, 1.0), candidate(6, 1.02)]).operators == 6
-    assert choose(FRONT, "knee") is knee(FRONT)
+
+
+def test_the_knee_counts_operators_as_people_see_them():
+    """A rule that the search found in a long form is no longer for that."""
+    twice, thrice = (2 * POST * (PRE - POST * W), 3 * POST * (PRE - POST * W))
+    front = []
+    for dw, validation in ((PRE * 0, 0.0), (expand(thrice), 0.87), (twice, 0.86)):
+        rule = replace(RULES["oja"], dw=dw)
+        scores = np.full(100, validation)
+        operators = rule_complexity(rule).operators
+        front.append(Candidate(rule, operators, validation, validation, scores))
+    assert knee(front) is front[2]
+    assert choose(front, "knee") is front[1]
 
 
 def test_the_simplest_within_one_standard_error_is_chosen():
