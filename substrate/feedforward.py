@@ -27,10 +27,24 @@ OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "w_norm", "pre_norm"})
 LATERAL = frozenset({"lat", "lat_ord"})
 
 
-def _spread(w: Array, x: Array) -> tuple[str, Array]:
-    """Spell a product with the inputs so that it is computed once and not fused into the rule."""
-    shared = x.shape[-1] == 1 and w.shape[-1] != 1
-    return ("ik", x[..., 0]) if shared else ("ikp", x)
+def _forward(w: Array, x: Array) -> Array:
+    """W x, (post, K, P), of weights (post, pre, K, P) and inputs (pre, K, P or 1).
+
+    Spelled so that it is computed once and not fused into the rule; a single lane is a matrix times a vector, for
+    which there are fast paths.
+    """
+    if w.shape[2:] == (1, 1):
+        return (w[..., 0, 0] @ x[..., 0, 0])[:, None, None]
+    if x.shape[-1] == 1:
+        return jnp.einsum("oikp,ik->okp", w, x[..., 0])
+    return jnp.einsum("oikp,ikp->okp", w, x)
+
+
+def _backward(w: Array, y: Array) -> Array:
+    """W^T y, (pre, K, P), of weights (post, pre, K, P) and outputs (post, K, P)."""
+    if w.shape[2:] == (1, 1):
+        return (y[:, 0, 0] @ w[..., 0, 0])[:, None, None]
+    return jnp.einsum("okp,oikp->ikp", y, w)
 
 
 @lru_cache
@@ -60,8 +74,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
         plasticity: Plasticity, state: State, drive: Array, rate: Array
     ) -> tuple[State, Array]:
         w = state.w
-        lanes, x = _spread(w, drive)
-        u = jnp.einsum(f"oikp,{lanes}->okp", w, x)
+        u = _forward(w, drive)
         y = phi(u)
         seen = {
             "pre": drive[None],
@@ -74,7 +87,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
             **state.slow,
         }
         if lateral:
-            seen["lat"] = jnp.einsum("okp,oikp->ikp", y, w)[None]
+            seen["lat"] = _backward(w, y)[None]
             seen["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
         slow = {
             name: jnp.broadcast_to(state.slow[name] + update.change(seen), state.slow[name].shape)
