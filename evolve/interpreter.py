@@ -35,7 +35,7 @@ from substrate.simulate import Episode, fold
 from tasks.base import Setting
 
 #: Individuals of a block on a CPU; accelerators take them all at once.
-WIDTH = 16
+WIDTH = 8
 
 
 class Codes(NamedTuple):
