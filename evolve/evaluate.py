@@ -116,9 +116,10 @@ def learn(
     return living(outcome.quality), shaped(outcome.ceiling), metrics
 
 
-def foldable(episodes: Episode, individuals: int) -> bool:
-    """Whether one episode's inputs may be repeated so often; episodes end in (step, pre, GROUP, 1)."""
-    return int(np.prod(episodes.drive.shape[-4:])) * individuals <= FOLD_LIMIT
+def foldable(episodes: Episode, individuals: int, leading: int = 0) -> bool:
+    """Whether one episode's inputs may be repeated so often; arrays have so many axes before their own."""
+    numbers = sum(int(np.prod(a.shape[leading:])) for a in jax.tree.leaves(episodes.drive))
+    return numbers * individuals <= FOLD_LIMIT
 
 
 def join(parts: Sequence[Raw], axis: int) -> Raw:

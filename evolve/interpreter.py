@@ -148,7 +148,7 @@ class Interpreter:
     ) -> Any:
         """Run this device's blocks through the groups of one setting; episodes are (arena, group, ...)."""
         blocks, groups = lengths.shape[0], self.groups
-        folded = foldable(episodes, self.width)
+        folded = foldable(episodes, self.width, leading=2)
 
         def at(block: Array, group: Array) -> Any:
             mine = {

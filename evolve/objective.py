@@ -70,7 +70,7 @@ class Objective:
         lanes = constants.shape[1]
 
         def setting_of(index: int, episodes: Any) -> Array:
-            setting, folded = self.arena.settings[index], foldable(episodes, lanes)
+            setting, folded = self.arena.settings[index], foldable(episodes, lanes, leading=1)
 
             def wide(row: Array) -> Array:
                 row = jnp.broadcast_to(row, (GROUP, lanes))

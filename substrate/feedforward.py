@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.errors import unknown
-from substrate.network import Network, State
+from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.synapses import Synapses, learn, start
 
 ACTIVATIONS = {
     "linear": lambda u: u,
@@ -67,12 +68,9 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
         raise unknown("activation", activation, ACTIVATIONS)
     phi = ACTIVATIONS[activation]
 
-    def init(plasticity: Plasticity, w0: Array) -> State:
-        return State(w0, {name: slow.start(w0) for name, slow in plasticity.slow.items()})
-
     def step(
-        plasticity: Plasticity, state: State, drive: Array, rate: Array
-    ) -> tuple[State, Array]:
+        plasticity: Plasticity, state: Synapses, drive: Array, rate: Array
+    ) -> tuple[Synapses, Array]:
         w = state.w
         u = _forward(w, drive)
         y = phi(u)
@@ -84,15 +82,10 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
             "eta": rate[None, None],
             "w_norm": jnp.sqrt(jnp.sum(w * w, axis=1, keepdims=True)),
             "pre_norm": jnp.sqrt(jnp.sum(drive * drive, axis=0))[None, None],
-            **state.slow,
         }
         if lateral:
             seen["lat"] = _backward(w, y)[None]
             seen["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
-        slow = {
-            name: jnp.broadcast_to(state.slow[name] + update.change(seen), state.slow[name].shape)
-            for name, update in plasticity.slow.items()
-        }
-        return State(w + rate[None, None] * plasticity.forward(seen), slow), y
+        return learn(state, plasticity, seen, rate[None, None]), y
 
-    return Network(OBSERVABLES | LATERAL if lateral else OBSERVABLES, init, step)
+    return Network(OBSERVABLES | LATERAL if lateral else OBSERVABLES, start, step)

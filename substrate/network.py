@@ -8,21 +8,15 @@ from jax import Array
 from substrate.plasticity import Plasticity
 
 
-class State(NamedTuple):
-    """Everything the next step needs, and nothing else. K instances, P individuals."""
-
-    w: Array  # (post, pre, K, P)
-    slow: dict[str, Array]  # each broadcasts to w
-
-
 class Network(NamedTuple):
     """A pair of pure functions and what a rule on this network may read.
 
-    `init(plasticity, w0)` takes weights (post, pre, K, P); `step(plasticity, state, drive, rate)` takes the input
-    of one step (pre, K, P or 1) and the learning rate (K or 1, P or 1), and returns the next state and the output
-    (post, K, P).
+    `init(plasticity, w0)` takes weights (post, pre, K, P) and gives the state, everything that the next step needs:
+    a tree of `Synapses` and of arrays that end in the lanes (K, P). `step(plasticity, state, drive, rate)` takes the
+    input of one step (pre, K, P or 1) and the learning rate (K or 1, P or 1), and returns the next state and the
+    output (post, K, P). Weights and inputs are trees where there are several of them.
     """
 
     observables: frozenset[str]
-    init: Callable[[Plasticity, Array], Any]
-    step: Callable[[Plasticity, Any, Array, Array], tuple[Any, Array]]
+    init: Callable[[Plasticity, Any], Any]
+    step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]

@@ -1,8 +1,7 @@
 """The loop over steps: chunks, early stop, and what is read along the way. Owned by nobody else.
 
-Every `CHUNK` steps the state is checked. A lane whose weights are beyond `LIMIT`, or anything not finite, is dead:
-its state is set to zero after every chunk, what is gathered on it means nothing, and once all lanes are dead the
-loop ends.
+Every `CHUNK` steps the state is checked. A lane that is not living (see `synapses.py`) is dead: its state is set to
+zero after every chunk, what is gathered on it means nothing, and once all lanes are dead the loop ends.
 """
 
 from collections.abc import Callable
@@ -14,23 +13,23 @@ from jax import Array, lax
 
 from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.synapses import living
 
 CHUNK = 100
-LIMIT = 1e3
 
 
 class Episode(NamedTuple):
     """One batch of task instances; every array ends in two lane axes, (instances, individuals or 1)."""
 
-    drive: Array  # (step, pre, K, 1), the input of every step
-    w0: Array  # (post, pre, K, 1)
+    drive: Any  # (step, pre, K, 1), the input of every step, or a tree of arrays that begin with the step
+    w0: Any  # (post, pre, K, 1), or a tree of such arrays for several projections
     target: dict[str, Array]  # whatever the task's readings and scores need, each (..., K, 1)
 
 
 class Step(NamedTuple):
     """One step as a reader sees it."""
 
-    drive: Array  # (pre, K, P or 1)
+    drive: Any  # (pre, K, P or 1), or a tree
     before: Any  # the network's state
     after: Any
     rate: Array  # (K or 1, P)
@@ -68,39 +67,46 @@ def simulate(
     individuals
         Lanes P; a lowered rule has one.
     """
-    shape = (*episode.w0.shape[:-1], individuals)
-    state = network.init(plasticity, jnp.broadcast_to(episode.w0, shape))
-    steps = episode.drive.shape[0]
+    w0 = jax.tree.map(lambda w: jnp.broadcast_to(w, (*w.shape[:-1], individuals)), episode.w0)
+    state = network.init(plasticity, w0)
+    steps = length(episode)
     rate = jnp.broadcast_to(rate, (rate.shape[0], individuals))
 
-    def step(carry: tuple[Any, Any], drive: Array) -> tuple[tuple[Any, Any], None]:
+    def step(carry: tuple[Any, Any], drive: Any) -> tuple[tuple[Any, Any], None]:
         before, gathered = carry
         after, _ = network.step(plasticity, before, drive, rate)
         return (after, reading.update(gathered, episode, Step(drive, before, after, rate))), None
 
-    def learn(carry: tuple[Any, Any, Array], drive: Array) -> tuple[Any, Any, Array]:
+    def learn(carry: tuple[Any, Any, Array], drive: Any) -> tuple[Any, Any, Array]:
         state, gathered, alive = carry
         (state, gathered), _ = lax.scan(step, (state, gathered), drive)
-        alive &= jnp.all(jnp.abs(state.w) < LIMIT, axis=(0, 1))
-        for slow in state.slow.values():
-            alive &= jnp.all(jnp.isfinite(slow), axis=(0, 1))
-        return jax.tree.map(lambda a: jnp.where(alive, a, 0.0), state), gathered, alive
+        alive &= living(state)
+        kept = jax.tree.map(lambda a: jnp.where(alive, a, jnp.zeros_like(a)), state)
+        return kept, gathered, alive
 
     def chunk(carry: tuple[Array, Any, Any, Array]) -> tuple[Array, Any, Any, Array]:
         index, *rest = carry
-        drive = lax.dynamic_slice_in_dim(episode.drive, index * CHUNK, CHUNK)
+        drive = jax.tree.map(
+            lambda a: lax.dynamic_slice_in_dim(a, index * CHUNK, CHUNK), episode.drive
+        )
         return (index + 1, *learn(tuple(rest), drive))
 
     def unfinished(carry: tuple[Array, Any, Any, Array]) -> Array:
         return (carry[0] < steps // CHUNK) & jnp.any(carry[3])
 
-    gathered, alive = reading.start(episode, state), jnp.ones(shape[2:], bool)
+    gathered, alive = reading.start(episode, state), jnp.ones_like(living(state))
     if steps >= CHUNK:
         carry = (jnp.int32(0), state, gathered, alive)
         _, state, gathered, alive = lax.while_loop(unfinished, chunk, carry)
     if steps % CHUNK:
-        state, gathered, alive = learn((state, gathered, alive), episode.drive[-(steps % CHUNK) :])
+        rest = jax.tree.map(lambda a: a[-(steps % CHUNK) :], episode.drive)
+        state, gathered, alive = learn((state, gathered, alive), rest)
     return Trace(state, gathered, alive)
+
+
+def length(episode: Episode) -> int:
+    """Number of steps."""
+    return int(jax.tree.leaves(episode.drive)[0].shape[0])
 
 
 def fold(tree: Any, individuals: int) -> Any:

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from substrate.network import State
 from substrate.simulate import Episode, Reading, Step, Trace
+from substrate.synapses import Synapses
 from tasks.base import Outcome
 
 #: A neuron has found the component when its angle to it is below this.
@@ -47,7 +47,7 @@ def cosine(w: Array, component: Array) -> Array:
     return jnp.abs(project(w, component)) / jnp.sqrt(jnp.maximum(square, 1e-30))
 
 
-def _start(episode: Episode, state: State) -> Gathered:
+def _start(episode: Episode, state: Synapses) -> Gathered:
     zero = jnp.zeros(state.w.shape[2:], jnp.float32)
     return Gathered(zero, zero, zero, zero, zero)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax import Array
 from pydantic import BaseModel, ConfigDict
@@ -27,8 +28,8 @@ APART = 10**9
 class Instance(NamedTuple):
     """One task instance as plain arrays."""
 
-    drive: np.ndarray  # (step, pre)
-    w0: np.ndarray  # (post, pre)
+    drive: Any  # (step, pre), or a tree of arrays that begin with the step
+    w0: Any  # (post, pre), or a tree
     target: dict[str, np.ndarray]
 
 
@@ -110,11 +111,7 @@ def draw(setting: Setting, where: tuple[int, int], split: str, instances: range)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, index, i)))
         drawn.append(setting.sample(Draw(rng, split, i, (seed + i + stream * APART) % 2**32)))
 
-    def stack(arrays: list[np.ndarray]) -> np.ndarray:
+    def stack(*arrays: np.ndarray) -> np.ndarray:
         return np.stack(arrays, axis=-1)[..., None].astype(np.float32)
 
-    return Episode(
-        stack([d.drive for d in drawn]),  # type: ignore[arg-type]
-        stack([d.w0 for d in drawn]),  # type: ignore[arg-type]
-        {key: stack([d.target[key] for d in drawn]) for key in drawn[0].target},  # type: ignore[misc]
-    )
+    return Episode(*(jax.tree.map(stack, *parts) for parts in zip(*drawn, strict=True)))

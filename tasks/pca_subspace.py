@@ -19,8 +19,8 @@ from jax import Array
 from pydantic import Field
 
 from substrate.feedforward import feedforward
-from substrate.network import State
 from substrate.simulate import Episode, Reading, Step, Trace
+from substrate.synapses import Synapses
 from tasks._statistics import rotation
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
 
@@ -52,7 +52,7 @@ def _overlap(w: Array, subspace: Array) -> Array:
     return jnp.sum(inside * inside, axis=(0, 1)) / jnp.maximum(square, 1e-30)
 
 
-def _start(episode: Episode, state: State) -> Array:
+def _start(episode: Episode, state: Synapses) -> Array:
     return jnp.zeros(state.w.shape[2:], jnp.float32)
 
 

@@ -16,8 +16,9 @@ from rules_zoo import RULES
 from substrate import Rule
 from substrate.feedforward import LATERAL, feedforward
 from substrate.lowering import lower
-from substrate.network import Network, State
+from substrate.network import Network
 from substrate.simulate import Episode, Reading, simulate
+from substrate.synapses import Synapses
 
 NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 POST, PRE, LANES = 3, 4, 40_000
@@ -69,14 +70,14 @@ def network_of(rule: Rule) -> Network:
     return feedforward(lateral=bool(rule.reads & LATERAL))
 
 
-def settled(name: str, drive: np.ndarray) -> tuple[State, State]:
+def settled(name: str, drive: np.ndarray) -> tuple[Synapses, Synapses]:
     """Let slow variables settle while nothing learns, then take one step at unit rate."""
     rule = RULES[name]
     rule = rule.with_constants(tau=TAU) if "tau" in rule.constants else rule
     plasticity, network = lower(rule), network_of(rule)
 
     @jax.jit
-    def run(drive: jax.Array, w0: jax.Array) -> tuple[State, State]:
+    def run(drive: jax.Array, w0: jax.Array) -> tuple[Synapses, Synapses]:
         still, unit = jnp.zeros((1, 1)), jnp.ones((1, 1))
         episode = Episode(drive[:-1], w0, {})
         before = simulate(network, plasticity, episode, still, NOTHING, 1).state

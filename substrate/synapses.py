@@ -1,0 +1,92 @@
+"""One plastic projection at run time: its weights, its slow variables, and how a rule moves them.
+
+Every network lets its synapses learn here and nowhere else, so that what lies under learning (the format of weights,
+the schedule of updates) is one matter for all networks.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from substrate.plasticity import Plasticity, Seen
+from substrate.rule import FORWARD
+
+#: A lane whose weights are beyond this has diverged.
+LIMIT = 1e3
+
+
+class Synapses(NamedTuple):
+    """The state of a projection. K instances, P individuals."""
+
+    w: Array  # (post, pre, K, P)
+    slow: Mapping[
+        str, Array
+    ]  # each broadcasts to w, or to (post, pre, batch, K, P) where samples come in batches
+
+
+def start(plasticity: Plasticity, w0: Array, batch: int | None = None) -> Synapses:
+    """Synapses that have learned nothing yet.
+
+    Parameters
+    ----------
+    w0
+        Weights (post, pre, K, P).
+    batch
+        Samples that are shown at once, each with its own slow variables; the network then shows signals of shape
+        (post, pre, batch, K, P).
+    """
+    model = w0 if batch is None else jnp.broadcast_to(w0[:, :, None], _wide(w0, batch))
+    return Synapses(w0, {name: slow.start(model) for name, slow in plasticity.slow.items()})
+
+
+def _wide(w: Array, batch: int) -> tuple[int, ...]:
+    return (*w.shape[:2], batch, *w.shape[2:])
+
+
+def learn(
+    synapses: Synapses,
+    plasticity: Plasticity,
+    seen: Seen,
+    rate: Array,
+    projection: str = FORWARD,
+) -> Synapses:
+    """Change the weights, w += rate * dw, and move the slow variables, all read before any of them moves.
+
+    Parameters
+    ----------
+    seen
+        What the synapses see, each broadcasting to the weights; with a batch axis before the lanes, the weights
+        move by the mean over the batch.
+    rate
+        Learning rate, broadcasting to the lanes (K, P).
+    """
+    seen = {**seen, **synapses.slow}
+    slow = {
+        name: jnp.broadcast_to(synapses.slow[name] + update.change(seen), synapses.slow[name].shape)
+        for name, update in plasticity.slow.items()
+    }
+    change = plasticity.dw[projection](seen)
+    if change.ndim > synapses.w.ndim:
+        change = jnp.mean(change, axis=2)
+    return Synapses(synapses.w + rate * change, slow)
+
+
+def living(state: object) -> Array:
+    """Which lanes (K, P) are finite, weights within `LIMIT`: of any tree of synapses and arrays (..., K, P)."""
+
+    def within(array: Array, limit: float) -> Array:
+        return jnp.all(jnp.abs(array) < limit, axis=tuple(range(array.ndim - 2)))
+
+    lanes = []
+    for part in jax.tree.leaves(state, is_leaf=lambda part: isinstance(part, Synapses)):
+        if isinstance(part, Synapses):
+            lanes += [within(part.w, LIMIT), *(within(s, jnp.inf) for s in part.slow.values())]
+        else:
+            lanes.append(within(part, jnp.inf))
+    alive = lanes[0]
+    for lane in lanes[1:]:
+        alive &= lane
+    return alive
