@@ -11,7 +11,6 @@ from jax import Array, lax
 from evolve.evaluate import Arena, Bounds, Scores, foldable, learn
 from substrate.lowering import lower
 from substrate.rule import Rule
-from substrate.vocabulary import observables
 
 
 def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (1.0,)) -> Scores:
@@ -25,9 +24,9 @@ def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (
     Raises
     ------
     UserError
-        If the rule reads what the task's network does not show.
+        If the rule reads what the task's network does not show, or changes what it does not let learn.
     """
-    observables(rule.reads, arena.observables, f"Rule {rule.name!r}")
+    arena.admit(rule)
     constants = {name: jnp.float32(value) for name, value in rule.constants.items()}
     factors = jnp.asarray(gains, jnp.float32)
     raw = [

@@ -207,6 +207,17 @@ class RunConfig(Closed):
     instances: Instances = Instances()
     constants: Constants = Constants()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_terminals(cls, values: Any) -> Any:
+        """Let rules read what the task suggests, where nothing else is asked for."""
+        if not isinstance(values, Mapping) or values.get("task") not in FAMILIES:
+            return values
+        usual, genes = FAMILIES[values["task"]].terminals, values.get("genes", {})
+        if not usual or not isinstance(genes, Mapping) or "terminals" in genes:
+            return values
+        return {**values, "genes": {**genes, "terminals": usual}}
+
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
         options = self.task_options  # refuses unknown tasks and options

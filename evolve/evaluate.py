@@ -8,8 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from substrate.network import projections
 from substrate.plasticity import Plasticity
+from substrate.rule import Rule
 from substrate.simulate import Episode, fold, simulate
+from substrate.vocabulary import observables
 from tasks.base import Family, Options, Setting, draw
 
 #: Score of an individual whose weights diverged, and the least that any instance can score.
@@ -91,6 +94,27 @@ class Arena:
     def observables(self) -> frozenset[str]:
         """What a rule may read in every setting."""
         return frozenset.intersection(*(s.network.observables for s in self.settings))
+
+    @property
+    def projections(self) -> frozenset[str]:
+        """What may learn in every setting."""
+        return frozenset.intersection(*(s.network.projections for s in self.settings))
+
+    def runs(self, rule: Rule) -> bool:
+        """Whether the networks show what the rule reads and let learn what it changes."""
+        return rule.reads <= self.observables and rule.changes.keys() <= self.projections
+
+    def admit(self, rule: Rule) -> None:
+        """Refuse a rule that the networks cannot run, with what they have.
+
+        Raises
+        ------
+        UserError
+            If it reads what they do not show, or changes what they do not let learn.
+        """
+        who = f"Rule {rule.name!r}"
+        observables(rule.reads, self.observables, who)
+        projections(frozenset(rule.changes), self.projections, who)
 
 
 def learn(

@@ -261,7 +261,7 @@ def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
 
 def baselines(arena: Arena) -> list[Rule]:
     """The zoo rules that an arena's networks can run."""
-    return [rule for rule in RULES.values() if rule.reads <= arena.observables]
+    return [rule for rule in RULES.values() if arena.runs(rule)]
 
 
 def _arena(config: RunConfig, split: str, instances: int) -> Arena:

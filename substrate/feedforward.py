@@ -28,7 +28,7 @@ OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "w_norm", "pre_norm"})
 LATERAL = frozenset({"lat", "lat_ord"})
 
 
-def _forward(w: Array, x: Array) -> Array:
+def forward(w: Array, x: Array) -> Array:
     """W x, (post, K, P), of weights (post, pre, K, P) and inputs (pre, K, P or 1).
 
     Spelled so that it is computed once and not fused into the rule; a single lane is a matrix times a vector, for
@@ -41,7 +41,7 @@ def _forward(w: Array, x: Array) -> Array:
     return jnp.einsum("oikp,ikp->okp", w, x)
 
 
-def _backward(w: Array, y: Array) -> Array:
+def backward(w: Array, y: Array) -> Array:
     """W^T y, (pre, K, P), of weights (post, pre, K, P) and outputs (post, K, P)."""
     if w.shape[2:] == (1, 1):
         return (y[:, 0, 0] @ w[..., 0, 0])[:, None, None]
@@ -72,7 +72,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
         plasticity: Plasticity, state: Synapses, drive: Array, rate: Array
     ) -> tuple[Synapses, Array]:
         w = state.w
-        u = _forward(w, drive)
+        u = forward(w, drive)
         y = phi(u)
         seen = {
             "pre": drive[None],
@@ -84,7 +84,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
             "pre_norm": jnp.sqrt(jnp.sum(drive * drive, axis=0))[None, None],
         }
         if lateral:
-            seen["lat"] = _backward(w, y)[None]
+            seen["lat"] = backward(w, y)[None]
             seen["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
         return learn(state, plasticity, seen, rate[None, None]), y
 

@@ -58,6 +58,16 @@ _LIST = (
         "w_norm", "Euclidean norm of the neuron's incoming weights", "post", Locality.NONLOCAL
     ),
     Observable("pre_norm", "Euclidean norm of the input vector", "global", Locality.NONLOCAL),
+    Observable(
+        "pre_delayed",
+        "presynaptic activity as it arrives, one axonal delay ago",
+        "pre",
+        Locality.NEURON,
+    ),
+    Observable(
+        "u_pre", "net input of the presynaptic neuron, sum_k w_jk x_k", "pre", Locality.NEURON
+    ),
+    Observable("winner", "1 for the most active output, else 0", "post", Locality.NONLOCAL),
 )
 
 VOCABULARY: Mapping[str, Observable] = MappingProxyType({o.name: o for o in _LIST})

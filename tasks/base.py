@@ -86,6 +86,8 @@ class Family:
         The settings that a user may change, with their defaults.
     build
         Turns options into settings.
+    terminals
+        What a search reads if its user does not say; `pre`, `post` and `w` if empty.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Family:
     reference: str
     options: type[Options]
     build: Callable[[Any], tuple[Setting, ...]]
+    terminals: tuple[str, ...] = ()
 
 
 def draw(setting: Setting, where: tuple[int, int], split: str, instances: range) -> Episode:

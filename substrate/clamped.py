@@ -1,0 +1,75 @@
+"""Units whose activity is given while they learn: stores of patterns and of sequences.
+
+    u_i = sum_j w_ij x_j        w_ij <- w_ij + eta dw_ij
+
+A step shows one pair of patterns; both sides are clamped, so what a synapse sees as `post` is what the unit should
+do, and `u` what the weights so far would make of it. One population may be both sides (auto-association), or two
+(hetero-association). In a chain the pattern of the step before arrives while the next one is shown.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import jax.numpy as jnp
+from jax import Array
+
+from substrate.feedforward import forward
+from substrate.network import Network
+from substrate.plasticity import Plasticity, Seen
+from substrate.rule import FORWARD
+from substrate.synapses import Synapses, learn, start
+
+OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta"})
+RECURRENT = frozenset({"u_pre"})
+DELAYED = frozenset({"pre_delayed"})
+
+
+def without_loops(plasticity: Plasticity, projection: str = FORWARD) -> Plasticity:
+    """Keep units from learning synapses onto themselves."""
+
+    def cut(change: Callable[[Seen], Array]) -> Callable[[Seen], Array]:
+        def off_diagonal(seen: Seen) -> Array:
+            others = 1.0 - jnp.eye(seen["w"].shape[0], dtype=seen["w"].dtype)
+            return jnp.where(others[..., None, None] > 0, change(seen), 0.0)
+
+        return off_diagonal
+
+    return plasticity._replace(
+        dw={p: cut(c) if p == projection else c for p, c in plasticity.dw.items()}
+    )
+
+
+@lru_cache
+def clamped(recurrent: bool = True, delayed: bool = False) -> Network:
+    """Build the network; its input is `{"pre": (n, K, 1), "post": (m, K, 1)}`, with `"delayed"` in a chain.
+
+    Parameters
+    ----------
+    recurrent
+        Whether both sides are one population, which has no synapses onto itself.
+    delayed
+        Whether what arrives is the input `delayed`, the pattern of the step before.
+    """
+    shown = OBSERVABLES | (RECURRENT if recurrent else set()) | (DELAYED if delayed else set())
+
+    def step(
+        plasticity: Plasticity, state: Synapses, drive: Mapping[str, Array], rate: Array
+    ) -> tuple[Synapses, Array]:
+        w, pre, post = state.w, drive["pre"], drive["post"]
+        arriving = drive["delayed"] if delayed else pre
+        u = forward(w, arriving)
+        seen = {
+            "pre": pre[None],
+            "post": post[:, None],
+            "w": w,
+            "u": u[:, None],
+            "eta": rate[None, None],
+        }
+        if recurrent:
+            seen["u_pre"] = u[None]
+            plasticity = without_loops(plasticity)
+        if delayed:
+            seen["pre_delayed"] = arriving[None]
+        return learn(state, plasticity, seen, rate[None, None]), u
+
+    return Network(shown, start, step)

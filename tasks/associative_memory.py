@@ -1,0 +1,130 @@
+"""Associative memory: store patterns in the weights, and give each back from a damaged cue.
+
+    learning   w_ij <- w_ij + eta dw_ij, every pattern clamped `repeats` times, in random order
+    recall     signs:  s_i <- sign(sum_j w_ij s_j), one unit after another, from a cue with flipped signs
+               sparse: the `active` units with the largest sum_j w_ij s_j win, all at once
+
+The quality is the share of patterns that come back, by `overlap` (correlation of sparse patterns) or better: the
+capacity at a given error. Loads are patterns per unit, and each is a setting. The ceiling is every pattern.
+"""
+
+from functools import partial
+from typing import Annotated, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from pydantic import Field
+
+from substrate.clamped import clamped
+from substrate.simulate import Episode, Reading, Trace
+from tasks import _recall
+from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
+
+Load = Annotated[float, Field(gt=0, le=10)]
+
+NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
+
+
+class AssociativeMemoryOptions(Options):
+    """What a user may change."""
+
+    units: int = Field(50, ge=10, le=2000, description="units N of the memory")
+    loads: tuple[Load, ...] = Field(
+        (0.1, 0.2, 0.3, 0.4), min_length=1, description="patterns per unit, a setting each"
+    )
+    code: Literal["signs", "sparse"] = Field(
+        "signs", description="patterns of +1 and -1, or of 1 and 0"
+    )
+    association: Literal["auto", "hetero"] = Field(
+        "auto", description="recall the pattern itself, or a partner in other units"
+    )
+    active: int = Field(6, ge=1, description="units that are 1 in a sparse pattern")
+    damage: float = Field(
+        0.1, ge=0, le=0.5, description="share of signs flipped, or of active units lost, in a cue"
+    )
+    overlap: float = Field(0.95, gt=0, le=1, description="least overlap of a recalled pattern")
+    repeats: int = Field(1, ge=1, le=1000, description="how often each pattern is shown")
+    sweeps: int = Field(5, ge=1, le=100, description="updates of every unit in recall")
+    noise: float = Field(0.0, ge=0, le=10, description="spread of the start weights, times 1/N")
+    rate: float | None = Field(None, gt=0, le=10, description="learning rate eta; 1/N if not given")
+
+
+def pattern(rng: np.random.Generator, options: AssociativeMemoryOptions) -> np.ndarray:
+    """Draw one pattern (unit,)."""
+    if options.code == "signs":
+        return rng.choice([-1.0, 1.0], options.units)
+    chosen = rng.permutation(options.units) < options.active
+    return chosen.astype(float)
+
+
+def damaged(
+    rng: np.random.Generator, whole: np.ndarray, options: AssociativeMemoryOptions
+) -> np.ndarray:
+    """Flip signs, or silence active units."""
+    where = np.arange(options.units) if options.code == "signs" else np.flatnonzero(whole)
+    lost = rng.choice(where, round(options.damage * len(where)), replace=False)
+    cue = whole.copy()
+    cue[lost] *= -1.0 if options.code == "signs" else 0.0
+    return cue
+
+
+def sample(draw: Draw, load: float, options: AssociativeMemoryOptions) -> Instance:
+    """Draw patterns, their partners and their cues."""
+    rng, count = draw.rng, max(1, round(load * options.units))
+    keys = np.stack([pattern(rng, options) for _ in range(count)])
+    values = keys
+    if options.association == "hetero":
+        values = np.stack([pattern(rng, options) for _ in range(count)])
+    order = np.concatenate([rng.permutation(count) for _ in range(options.repeats)])
+    cues = np.stack([damaged(rng, key, options) for key in keys])
+    w0 = options.noise / options.units * rng.normal(size=(options.units, options.units))
+    if options.association == "auto":
+        np.fill_diagonal(w0, 0.0)
+    drive = {"pre": keys[order], "post": values[order]}
+    return Instance(drive, w0, {"cue": cues, "pattern": values})
+
+
+def score(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> Outcome:
+    """See the head of this file."""
+    w = trace.state.w
+    cues, patterns = episode.target["cue"], episode.target["pattern"]
+    if options.code == "sparse":
+        sweeps = options.sweeps if options.association == "auto" else 1
+        found = _recall.settle(w, cues, options.active, sweeps)
+        match = _recall.correlation(found, patterns)
+    else:
+        if options.association == "auto":
+            found = _recall.relax(w, cues, options.sweeps)
+        else:
+            found = jnp.sign(_recall.through(w, cues))
+        match = _recall.overlap(found, patterns)
+    recalled = jnp.mean((match >= options.overlap).astype(w.dtype), axis=0)
+    metrics = {
+        "overlap": jnp.mean(match, axis=0),
+        "recalled_per_unit": recalled * (match.shape[0] / options.units),
+    }
+    return Outcome(recalled, jnp.ones_like(recalled), metrics)
+
+
+def build(options: AssociativeMemoryOptions) -> tuple[Setting, ...]:
+    """One setting per load."""
+    network = clamped(recurrent=options.association == "auto")
+    rate = 1.0 / options.units if options.rate is None else options.rate
+
+    def setting(load: float) -> Setting:
+        draw, value = partial(sample, load=load, options=options), partial(score, options=options)
+        return Setting(f"load={load:g}", network, rate, draw, NOTHING, value)
+
+    return tuple(setting(load) for load in options.loads)
+
+
+FAMILY = Family(
+    name="associative_memory",
+    asks="clamped units: store patterns so that damaged cues bring them back",
+    solved="test score above Hopfield's; Storkey's for local rules that see net inputs",
+    reference="Hopfield 1982, PNAS 79:2554-2558; Willshaw, Buneman & Longuet-Higgins 1969, Nature 222:960-962; "
+    "Storkey 1997, ICANN, LNCS 1327:451-456",
+    options=AssociativeMemoryOptions,
+    build=build,
+    terminals=("pre", "post", "w", "u", "u_pre"),
+)
