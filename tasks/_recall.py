@@ -10,8 +10,9 @@ from jax import Array, lax
 
 def winners(u: Array, count: int) -> Array:
     """1 for the `count` largest of the inputs (..., unit, K, P) and for what ties with the last of them, else 0."""
-    threshold = jnp.sort(u, axis=-3)[..., -count, :, :]
-    return (u >= threshold[..., None, :, :]).astype(u.dtype)
+    # A unit wins if fewer than `count` are above it: as much work as one product W x, and faster than sorting.
+    above = jnp.sum((u[..., None, :, :, :] > u[..., :, None, :, :]).astype(jnp.int32), axis=-3)
+    return (above < count).astype(u.dtype)
 
 
 def through(w: Array, patterns: Array) -> Array:
