@@ -67,6 +67,13 @@ _LIST = (
     Observable(
         "u_pre", "net input of the presynaptic neuron, sum_k w_jk x_k", "pre", Locality.NEURON
     ),
+    Observable("pre_tr", "trace of the presynaptic activity, low-passed", "pre", Locality.NEURON),
+    Observable(
+        "eps_w",
+        "projected prediction error of the neuron, sum_j (x_j - u w_j) w_j",
+        "post",
+        Locality.NONLOCAL,
+    ),
     Observable("winner", "1 for the most active output, else 0", "post", Locality.NONLOCAL),
 )
 

@@ -38,7 +38,10 @@ class SequenceLearningOptions(Options):
     )
     repeats: int = Field(5, ge=1, le=1000, description="how often the chain is shown")
     spread: float = Field(
-        0.7, ge=0, le=5, description="how unequally units take part: spread of the log of their odds"
+        0.7,
+        ge=0,
+        le=5,
+        description="how unequally units take part: spread of the log of their odds",
     )
     noise: float = Field(0.0, ge=0, le=0.5, description="probability that a unit flips when shown")
     rate: float = Field(0.2, gt=0, le=1, description="learning rate eta")
@@ -48,7 +51,9 @@ def chain(rng: np.random.Generator, length: int, options: SequenceLearningOption
     """Draw patterns (t, unit) of `active` ones; units with large odds are in many of them."""
     odds = options.spread * rng.normal(size=options.units)
     # Ordering by log odds plus Gumbel noise draws without replacement in proportion to the odds.
-    rank = np.argsort(np.argsort(-(odds + rng.gumbel(size=(length, options.units))), axis=1), axis=1)
+    rank = np.argsort(
+        np.argsort(-(odds + rng.gumbel(size=(length, options.units))), axis=1), axis=1
+    )
     return (rank < options.active).astype(float)
 
 
@@ -102,7 +107,8 @@ FAMILY = Family(
     name="sequence_learning",
     asks="a recurrent net: learn a chain of patterns and replay it from its first",
     solved="test score above asymmetric Hebb's, and at least that of the best known rule",
-    reference="Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57:2861-2864; Amari 1972, IEEE Trans. Comput. 21:1197-1206",
+    reference="Amari 1972, IEEE Trans. Comput. 21:1197-1206; "
+    "Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57:2861-2864",
     options=SequenceLearningOptions,
     build=build,
     terminals=("pre", "pre_delayed", "post", "w", "u"),

@@ -1,0 +1,82 @@
+"""A leaky integrate-and-fire neuron whose synapses see its potential and its error of prediction.
+
+    p_j <- a p_j + x_j
+    v <- a v + sum_j w_j x_j - threshold z        z <- 1 if v > threshold, else 0        a = 1 - dt / tau
+
+The potential v, times the weights, is taken as a prediction of the input; `eps_w` is what it misses, projected back
+on the weights, one number for the neuron. Learning sees the potential and the traces p of the step before; the spike
+is taken off the potential one step late, so what follows a spike is learned with a low potential. Times in ms.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from substrate.feedforward import forward
+from substrate.network import Network
+from substrate.plasticity import Plasticity
+from substrate.synapses import Synapses, learn, start
+
+OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "pre_tr", "eps_w"})
+
+
+class Neurons(NamedTuple):
+    """Synapses, potentials and traces; K instances, P individuals."""
+
+    synapses: Synapses
+    v: Array  # (post, K, P)
+    z: Array  # (post, K, P), spikes of the step before
+    trace: Array  # (pre, K, P)
+
+
+@lru_cache
+def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> Network:
+    """Build the network; each of its neurons is on its own.
+
+    Parameters
+    ----------
+    tau
+        Time constant of membrane and trace [ms].
+    threshold
+        Potential of a spike, and what a spike takes off.
+    dt
+        Length of a step [ms].
+    """
+    keep = 1.0 - dt / tau
+
+    def init(plasticity: Plasticity, w0: Array) -> Neurons:
+        still = jnp.zeros((w0.shape[0], *w0.shape[2:]), w0.dtype)
+        return Neurons(start(plasticity, w0), still, still, jnp.zeros(w0.shape[1:], w0.dtype))
+
+    def step(
+        plasticity: Plasticity, state: Neurons, drive: Array, rate: Array
+    ) -> tuple[Neurons, Array]:
+        w, v = state.synapses.w, state.v
+        error = drive[None] - v[:, None] * w
+        seen = {
+            "pre": drive[None],
+            "post": state.z[:, None],
+            "w": w,
+            "u": v[:, None],
+            "eta": rate[None, None],
+            "pre_tr": state.trace[None],
+            "eps_w": jnp.sum(error * w, axis=1)[:, None],
+        }
+        synapses = learn(state.synapses, plasticity, seen, rate[None, None])
+        v = keep * v + forward(w, drive) - threshold * state.z
+        z = (v > threshold).astype(v.dtype)
+        return Neurons(synapses, v, z, keep * state.trace + drive), z
+
+    return Network(OBSERVABLES, init, step)
+
+
+def psp(spikes: np.ndarray, tau: float = 2.0, dt: float = 0.05) -> np.ndarray:
+    """Inputs x of spikes (step, ...): each adds 1, which decays with `tau` [ms]."""
+    x, level = np.zeros_like(spikes, dtype=np.float32), np.zeros(spikes.shape[1:], np.float32)
+    for t, now in enumerate(spikes):
+        level = level * np.float32(np.exp(-dt / tau)) + now
+        x[t] = level
+    return x
