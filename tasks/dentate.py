@@ -107,16 +107,16 @@ class DentateOptions(Options):
         3,
         ge=0,
         le=6,
-        description="0 input only, 1 log-normal, 2 feedforward, 3 feedback, 4 both, 5 indirect, 6 with mossy -> granule",
+        description="0 input only, 1 log-normal, 2 feedforward, 3 feedback, 4 both, 5 indirect, 6 mossy -> granule",
     )
     plastic: Place = Field("input_granule", description="connection that learns")
     probes: int = Field(
-        16,
+        10,
         ge=2,
         le=2**LINES,
         description="patterns that are shown in the end; all 128 in the publication",
     )
-    samples: int = Field(5, ge=1, le=10_000, description="patterns shown while learning")
+    samples: int = Field(3, ge=1, le=10_000, description="patterns shown while learning")
     rate: float = Field(0.02, gt=0, le=1, description="learning rate eta")
 
 
@@ -142,7 +142,7 @@ def weights(rng: np.random.Generator, configuration: int) -> dict[str, np.ndarra
 
 def circuit_of(configuration: int) -> Circuit:
     """The populations and connections that a configuration has."""
-    connections = {name: CONNECTIONS[name] for name in MEANS[configuration]}
+    connections: dict[str, Connection] = {n: CONNECTIONS[n] for n in MEANS[configuration]}
     return Circuit({c.post: TAU[c.post] for c in connections.values()}, connections)
 
 
