@@ -68,6 +68,9 @@ _LIST = (
         "u_pre", "net input of the presynaptic neuron, sum_k w_jk x_k", "pre", Locality.NEURON
     ),
     Observable("pre_tr", "trace of the presynaptic activity, low-passed", "pre", Locality.NEURON),
+    Observable("rbar", "leaky average of the presynaptic rate", "pre", Locality.NEURON),
+    Observable("phi_u", "rate of the soma, phi(u_i)", "post", Locality.NEURON),
+    Observable("phi_v", "rate that the dendrite alone predicts", "post", Locality.NEURON),
     Observable(
         "eps_w",
         "projected prediction error of the neuron, sum_j (x_j - u w_j) w_j",

@@ -1,0 +1,145 @@
+"""ELiSe: visible and latent neurons of two compartments, with delays, a fixed somatic scaffold and a teacher.
+
+    dv/dt = -g_l (v - E_l) + sum_j w_ij r_j(t - d_j)
+    du/dt = -g_l (u - E_l) + g_den (v - u) + I_scaffold + I_teacher
+    r = phi(u) = 1 / (1 + exp(a (b - u)))
+    drbar/dt = -g_l rbar + g_l g_den / (g_l + g_den) r(t - d)
+
+Dendritic weights w are plastic everywhere but from a neuron onto itself. Over the scaffold each active neuron gives
+its targets a push, followed by a strong inhibition, so that activity is passed on in packets; the delays are the
+memory. A teacher pulls the visible neurons, which come first, to a target potential; where the pull is 0 there is
+none. Potentials in mV, times in ms, conductances in 1/ms (capacitances are 1).
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from substrate.feedforward import forward
+from substrate.network import Network
+from substrate.plasticity import Plasticity
+from substrate.synapses import Synapses, learn, start
+
+OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "phi_u", "phi_v", "rbar"})
+
+LEAK, DENDRITE = 0.1, 2.0
+REST, EXCITATION, INHIBITION = -70.0, 0.0, -75.0
+SLOPE, CENTRE = 0.3, -58.0
+PUSH, BRAKE = 0.3, 6.0
+#: Delays [ms]: the longest of any neuron, and what inhibition over the scaffold comes later.
+LONGEST, LATER = 15.0, 25.0
+
+
+class Neurons(NamedTuple):
+    """N neurons, the visible ones first; K instances, P individuals."""
+
+    synapses: Synapses  # dendritic, (N, N, K, P)
+    u: Array  # (N, K, P)
+    v: Array
+    rbar: Array
+    past: Array  # (steps, N, K, P), rates of the last steps, in a ring
+    now: Array  # (1, 1), place in the ring
+    scaffold: Array  # (N, N, K, P) of 0 and 1
+    delays: Array  # (2, N, K, P), dendritic and somatic [ms]
+
+
+def phi(u: Array) -> Array:
+    """Rate of a potential [mV]."""
+    return jax.nn.sigmoid(SLOPE * (u - CENTRE))
+
+
+def predicted(v: Array) -> Array:
+    """Potential that the dendrite alone would give the soma [mV]."""
+    return (LEAK * REST + DENDRITE * v) / (LEAK + DENDRITE)
+
+
+@lru_cache
+def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network:
+    """Build the network.
+
+    Its weights are a tree: `dendritic` and `scaffold` (post, pre), `delays` (2, neuron). Its input is a tree:
+    `target` (visible,) [mV] and `pull` (1,), the strength lam / (1 - lam) of the teacher.
+
+    Parameters
+    ----------
+    visible
+        Neurons that the teacher reaches.
+    dt
+        Length of a step [ms]; inhibition makes more than 0.2 unstable.
+    among_visible
+        Rate of learning between visible neurons, as a share of the others', so that a neuron does not learn from
+        the teacher alone what the latent neurons should tell it.
+    """
+    ring = int((LONGEST + LATER) / dt) + 1
+
+    def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> Neurons:
+        w = w0["dendritic"]
+        rest = jnp.full((w.shape[0], *w.shape[2:]), REST, w.dtype)
+        past = jnp.broadcast_to(phi(rest), (ring, *rest.shape))
+        return Neurons(
+            start(plasticity, w),
+            u=rest,
+            v=rest,
+            rbar=jnp.zeros_like(rest),
+            past=past,
+            now=jnp.zeros((1, 1), jnp.int32),
+            scaffold=w0["scaffold"],
+            delays=w0["delays"],
+        )
+
+    def arriving(state: Neurons, delay: Array) -> Array:
+        """Rates (N, K, P) that left `delay` [ms] ago."""
+        place = (state.now - jnp.round(delay / dt).astype(jnp.int32)) % ring
+        return jnp.take_along_axis(state.past, place[None], axis=0)[0]
+
+    def step(
+        plasticity: Plasticity, state: Neurons, drive: Mapping[str, Array], rate: Array
+    ) -> tuple[Neurons, Array]:
+        u, v, w = state.u, state.v, state.synapses.w
+        dendritic, somatic = state.delays
+        pre = arriving(state, dendritic)
+        floor = phi(jnp.asarray(REST, u.dtype))
+        push = PUSH * forward(state.scaffold, jnp.maximum(arriving(state, somatic), floor))
+        brake = BRAKE * forward(
+            state.scaffold, jnp.maximum(arriving(state, somatic + LATER), floor)
+        )
+        pull = drive["pull"] * (LEAK + DENDRITE)
+
+        phi_u, phi_v = phi(u), phi(predicted(v))
+        seen = {
+            "pre": pre[None],
+            "post": phi_u[:, None],
+            "w": w,
+            "u": u[:, None],
+            "eta": rate[None, None],
+            "phi_u": phi_u[:, None],
+            "phi_v": phi_v[:, None],
+            "rbar": state.rbar[None],
+        }
+        new_v = v + dt * (-LEAK * (v - REST) + forward(w, pre))
+        # The soma is fast and its conductances large, so it is integrated exactly while they stay.
+        open_ = (LEAK + DENDRITE + push + brake).at[:visible].add(pull)
+        driven = LEAK * REST + DENDRITE * v + push * EXCITATION + brake * INHIBITION
+        end = driven.at[:visible].add(pull * drive["target"]) / open_
+        new_u = end + (u - end) * jnp.exp(-dt * open_)
+        gain = LEAK * DENDRITE / (LEAK + DENDRITE)
+        new_rbar = state.rbar + dt * (-LEAK * state.rbar + gain * pre)
+        now = (state.now + 1) % ring
+        past = state.past.at[now[0, 0]].set(phi(new_u))
+        synapses = learn(state.synapses, plasticity, seen, rate[None, None] * _share(w))
+        return Neurons(synapses, new_u, new_v, new_rbar, past, now, *state[6:]), phi(new_u)[
+            :visible
+        ]
+
+    def _share(w: Array) -> Array:
+        """Factors (N, N, 1, 1) on the learning rate: less among visible neurons, none from a neuron onto itself."""
+        n = w.shape[0]
+        seen = jnp.arange(n) < visible
+        both = jnp.where(seen[:, None] & seen[None], among_visible, 1.0)
+        return (both * (1 - jnp.eye(n)))[..., None, None].astype(w.dtype)
+
+    return Network(OBSERVABLES, init, step)
