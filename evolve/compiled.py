@@ -10,8 +10,8 @@ from jax import Array, lax
 
 from evolve.evaluate import Arena, Bounds, Scores, foldable, learn
 from substrate.lowering import lower
+from substrate.network import refuse
 from substrate.rule import Rule
-from substrate.vocabulary import observables
 
 
 def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (1.0,)) -> Scores:
@@ -27,7 +27,7 @@ def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (
     UserError
         If the rule reads what the task's network does not show.
     """
-    observables(rule.reads, arena.observables, f"Rule {rule.name!r}")
+    refuse(rule, arena.shows)
     constants = {name: jnp.float32(value) for name, value in rule.constants.items()}
     factors = jnp.asarray(gains, jnp.float32)
     raw = [

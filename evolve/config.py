@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evolve.evaluate import shown
 from evolve.genome import Grid
 from evolve.search import Plan
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
 from substrate.program import Machine
-from substrate.rule import Slow
+from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES
 from tasks.base import Family, Options
@@ -210,8 +211,8 @@ class RunConfig(Closed):
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
         options = self.task_options  # refuses unknown tasks and options
-        shown = frozenset.intersection(*(s.network.observables for s in self.family.build(options)))
-        observables(frozenset(self.genes.terminals), shown, f"The search on {self.task!r}")
+        shows = shown(self.family.build(options))
+        observables(frozenset(self.genes.terminals), shows[FORWARD], f"The search on {self.task!r}")
         if self.variation.tournament > self.variation.parents:
             raise UserError(
                 f"variation.tournament = {self.variation.tournament} compares more parents than there are "

@@ -1,6 +1,6 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -88,9 +88,19 @@ class Arena:
         self.bounds: Bounds | None = None  # measured on first use, by not learning
 
     @property
-    def observables(self) -> frozenset[str]:
-        """What a rule may read in every setting."""
-        return frozenset.intersection(*(s.network.observables for s in self.settings))
+    def shows(self) -> Mapping[str, frozenset[str]]:
+        """What the synapses of each plastic projection observe in every setting."""
+        return shown(self.settings)
+
+
+def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
+    """The plastic projections that all settings have, and what their synapses observe everywhere."""
+    networks = [setting.network.shows for setting in settings]
+    return {
+        projection: frozenset.intersection(*(shows[projection] for shows in networks))
+        for projection in networks[0]
+        if all(projection in shows for shows in networks)
+    }
 
 
 def learn(

@@ -12,9 +12,9 @@ from evolve import compiled
 from evolve.evaluate import Arena, Scores
 from evolve.interpreter import Codes, Interpreter
 from substrate.graph import from_rule
+from substrate.network import refuse
 from substrate.program import TooLong
 from substrate.rule import Rule
-from substrate.vocabulary import observables
 
 #: Factors on the learning rate that are tried when every rule gets the rate that suits it, first these and then
 #: these times the best of them.
@@ -106,7 +106,7 @@ def measure(
         If a rule reads what the task's network does not show.
     """
     for rule in rules:
-        observables(rule.reads, arena.observables, f"Rule {rule.name!r}")
+        refuse(rule, arena.shows)
     covered = codes(rules, interpreter)
     measured: dict[str, Scores] = {}
     population = [covered[name] for name in covered for _ in gains[name]]

@@ -27,6 +27,7 @@ from evolve.search import Key, SearchState, Tally
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
 from substrate.graph import from_rule, to_rule
+from substrate.network import runs
 from substrate.rule import Rule
 
 #: The rule whose training score the progress display and the curves compare with.
@@ -261,7 +262,7 @@ def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
 
 def baselines(arena: Arena) -> list[Rule]:
     """The zoo rules that an arena's networks can run."""
-    return [rule for rule in RULES.values() if rule.reads <= arena.observables]
+    return [rule for rule in RULES.values() if runs(rule, arena.shows)]
 
 
 def _arena(config: RunConfig, split: str, instances: int) -> Arena:

@@ -1,11 +1,14 @@
 """What a network is to everybody else: what it shows, how it starts, how it steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jax import Array
 
+from substrate.errors import UserError
 from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD, Rule
+from substrate.vocabulary import observables
 
 
 class Network(NamedTuple):
@@ -17,6 +20,32 @@ class Network(NamedTuple):
     output (post, K, P). Weights and inputs are trees where there are several of them.
     """
 
-    observables: frozenset[str]
+    shows: Mapping[str, frozenset[str]]  # what the synapses of each plastic projection observe
     init: Callable[[Plasticity, Any], Any]
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
+
+
+def refuse(rule: Rule, shows: Mapping[str, frozenset[str]]) -> None:
+    """Refuse a rule that changes a projection that is not there, or reads what its synapses do not observe.
+
+    Raises
+    ------
+    UserError
+        Naming what is missing and what there is.
+    """
+    for projection, reads in rule.reads_by_projection.items():
+        if projection not in shows:
+            raise UserError(
+                f"Rule {rule.name!r} changes the projection {projection!r}, which this network does not have. "
+                f"Its plastic projections: {', '.join(shows)}. Choose a rule or a task that agree."
+            )
+        where = "" if projection == FORWARD else f" at the projection {projection!r}"
+        observables(reads, shows[projection], f"Rule {rule.name!r}{where}")
+
+
+def runs(rule: Rule, shows: Mapping[str, frozenset[str]]) -> bool:
+    """Whether every projection that a rule changes is there and shows what it reads."""
+    return all(
+        projection in shows and reads <= shows[projection]
+        for projection, reads in rule.reads_by_projection.items()
+    )

@@ -42,22 +42,35 @@ class Observable:
         return Symbol(self.name)
 
 
+_S, _N, _B, _X = Locality
+
 _LIST = (
-    Observable("pre", "presynaptic activity x_j", "pre", Locality.SYNAPSE),
-    Observable("post", "postsynaptic activity y_i", "post", Locality.SYNAPSE),
-    Observable("w", "weight of this synapse w_ij", "synapse", Locality.SYNAPSE),
-    Observable(
-        "u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", Locality.NEURON
-    ),
-    Observable(
-        "eta", "learning rate at which the network applies dw", "global", Locality.BROADCAST
-    ),
-    Observable("lat", "sum over all outputs k of y_k w_kj", "pre", Locality.NONLOCAL),
-    Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", Locality.NONLOCAL),
-    Observable(
-        "w_norm", "Euclidean norm of the neuron's incoming weights", "post", Locality.NONLOCAL
-    ),
-    Observable("pre_norm", "Euclidean norm of the input vector", "global", Locality.NONLOCAL),
+    Observable("pre", "presynaptic activity x_j", "pre", _S),
+    Observable("post", "postsynaptic activity y_i", "post", _S),
+    Observable("w", "weight of this synapse w_ij", "synapse", _S),
+    Observable("u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", _N),
+    Observable("dphi", "slope phi'(u_i) of the nonlinearity", "post", _N),
+    Observable("eta", "learning rate at which the network applies dw", "global", _B),
+    # Errors. At an output neuron all of them are target less answer.
+    Observable("err", "error of an output neuron, target less answer; 0 elsewhere", "post", _N),
+    Observable("fb_err", "error carried down layer by layer by feedback weights", "post", _N),
+    Observable("dfa_err", "output error carried down directly by fixed weights", "post", _N),
+    Observable("bp_err", "error carried down by the forward weights themselves", "post", _X),
+    Observable("sign_err", "error carried down by weights of the forward signs", "post", _X),
+    Observable("pre_err", "teaching signal of the presynaptic neuron, dphi fb_err", "pre", _N),
+    # Perturbation: the network answers a second time, with noise; noise is in units of its standard deviation.
+    Observable("noise", "noise xi_i injected into the neuron", "post", _N),
+    Observable("du", "change of u_i that all the noise has caused", "post", _N),
+    Observable("du_power", "mean square of du over all neurons", "global", _X),
+    Observable("dloss", "change of the loss that the noise has caused", "global", _B),
+    Observable("w_noise", "noise injected into this weight", "synapse", _S),
+    Observable("dloss_w", "change of the loss that noise in the weights has caused", "global", _B),
+    Observable("mirror", "answer of the sending neuron to its target's noise alone", "pre", _N),
+    # Sums over other synapses.
+    Observable("lat", "sum over all outputs k of y_k w_kj", "pre", _X),
+    Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", _X),
+    Observable("w_norm", "Euclidean norm of the neuron's incoming weights", "post", _X),
+    Observable("pre_norm", "Euclidean norm of the input vector", "global", _X),
 )
 
 VOCABULARY: Mapping[str, Observable] = MappingProxyType({o.name: o for o in _LIST})
