@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from evolve import compiled
+from evolve.company import alone, company
 from evolve.evaluate import Arena, Scores
 from evolve.interpreter import Codes, Interpreter
 from substrate.graph import from_rule
@@ -80,7 +81,11 @@ def difference(a: Row, b: Row) -> Difference:
 def codes(rules: Sequence[Rule], interpreter: Interpreter) -> dict[str, Codes]:
     """Schedule the rules that an interpreter covers; the others are left out."""
     covered: dict[str, Codes] = {}
-    for rule in rules:
+    other = company(interpreter.arenas[0].settings)
+    for own in rules:
+        rule = alone(own, other)
+        if rule is None:
+            continue
         graph = from_rule(rule)
         known = interpreter.functions.issuperset(node.function for node in graph.nodes)
         fits = not rule.slow and rule.reads <= interpreter.terminals

@@ -16,6 +16,7 @@ import numpy as np
 
 from evolve import search
 from evolve.ahead import Pilot
+from evolve.company import alone, company, together
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
@@ -26,12 +27,10 @@ from evolve.refine import refine
 from evolve.search import Key, SearchState, Tally
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
+from substrate.errors import UserError
 from substrate.graph import from_rule, to_rule
 from substrate.network import runs
-from substrate.rule import Rule
-
-#: The rule whose training score the progress display and the curves compare with.
-REFERENCE = "oja"
+from substrate.rule import FORWARD, Rule
 
 #: Rules that are simplified before the shortest of them is chosen; simplifying takes time.
 CLOSE = 8
@@ -174,7 +173,7 @@ def run_together(
     ranker = interpreter
     if len(jobs) > 1:
         ranker = Interpreter(trains[0], first.machines, 4 * WIDTH, outputs, slow)
-    known = [_reference(job.train, ranker) for job in jobs]
+    known = [_reference(first.family.rival, job.train, ranker) for job in jobs]
     interpreter.warm()
     with Interrupt().armed() as interrupt:
         logs[0].phase("searching")
@@ -220,7 +219,7 @@ def _finish(
     front = [short.get(id(c), c) for c in front]
     champion = short[id(chosen)]
     test = _arena(config, "test", config.instances.test)
-    rows = rank([champion.rule, *baselines(test)], test, ranker)
+    rows = rank([champion.rule, *baselines(test, config.family.baselines)], test, ranker)
     name = champion.rule.name
     own = measure([champion.rule], {name: (1.0,)}, job.train, ranker)[name]
     return Result(
@@ -230,7 +229,7 @@ def _finish(
         evaluations=state.evaluations,
         seconds=seconds,
         reference=reference,
-        reached=_reached(job.history, reference),
+        reached=_reached(job.history, reference.get(config.family.rival, np.inf)),
         champion=champion,
         front=front,
         rows=rows,
@@ -260,18 +259,21 @@ def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
     return min(near, key=lambda c: (operators[id(c)], -c.validation))
 
 
-def baselines(arena: Arena) -> list[Rule]:
-    """The zoo rules that an arena's networks can run."""
-    return [rule for rule in RULES.values() if runs(rule, arena.shows)]
+def baselines(arena: Arena, names: Sequence[str] | None = None) -> list[Rule]:
+    """The zoo rules that an arena's networks can run, of these names if any are given."""
+    known = RULES if names is None else names
+    return [rule for name in known if runs(rule := RULES[name], arena.shows)]
 
 
 def _arena(config: RunConfig, split: str, instances: int) -> Arena:
     return Arena(config.family, config.task_options, config.seed, split, instances)
 
 
-def _reference(train: Arena, ranker: Interpreter) -> tuple[dict[str, float], dict[str, float]]:
-    """Training score, and F (the sum of qualities over data sets), of Oja's rule and of doing nothing."""
-    rules = [RULES["frozen"], *(r for r in baselines(train) if r.name == REFERENCE)]
+def _reference(
+    rival: str, train: Arena, ranker: Interpreter
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Training score, and F (the sum of qualities over data sets), of the rival and of doing nothing."""
+    rules = [RULES["frozen"], *baselines(train, (rival,))]
     measured = measure(rules, {r.name: (1.0,) for r in rules}, train, ranker)
     scores = {name: float(s.fitness[0]) for name, s in measured.items()}
     sums = {name: float(np.mean(s.quality[0].sum(axis=-1))) for name, s in measured.items()}
@@ -282,9 +284,23 @@ def _pilot(config: RunConfig, founder: Rule | None) -> Pilot:
     founders = []
     if founder is not None:
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))
-        graph = from_rule(founder)
+        graph = from_rule(_evolving(config, founder))
         founders = [encode(config.grid, graph, rng) for _ in range(config.plan.parents)]
     return Pilot(config.grid, config.plan, config.seed, config.stop.generations, founders)
+
+
+def _evolving(config: RunConfig, founder: Rule) -> Rule:
+    """The part of a founder that the search can change."""
+    other = company(config.settings)
+    own = alone(founder, other)
+    if own is None and other is not None and tuple(founder.changes) == (FORWARD,):
+        return founder
+    if own is None:
+        raise UserError(
+            f"Rule {founder.name!r} changes {', '.join(founder.changes)}; a search on {config.task!r} starts from "
+            f"a rule for {FORWARD!r}, beside {other}. Give that rule alone."
+        )
+    return own
 
 
 def _over(config: RunConfig, last: Progress) -> bool:
@@ -297,8 +313,7 @@ def _over(config: RunConfig, last: Progress) -> bool:
     )
 
 
-def _reached(history: Sequence[Progress], reference: dict[str, float]) -> Progress | None:
-    level = reference.get(REFERENCE, np.inf)
+def _reached(history: Sequence[Progress], level: float) -> Progress | None:
     return next((p for p in history if p.tally.best >= level), None)
 
 
@@ -309,11 +324,12 @@ def _front(config: RunConfig, state: SearchState, ranker: Interpreter) -> list[C
     arena = _arena(config, "validation", config.instances.validation)
     scores = ranker.score_graphs(graphs, arena)
     candidates = []
-    for individual, own in zip(found.values(), scores, strict=True):
-        rule = to_rule(individual.phenotype.graph, "champion", config.slow)
+    for individual, scored in zip(found.values(), scores, strict=True):
+        own = to_rule(individual.phenotype.graph, "champion", config.slow)
+        rule = together(own, company(config.settings))
         operators = rule_complexity(rule).operators
-        score = float(own.mean())
-        candidates.append(Candidate(rule, operators, individual.score, score, own))
+        score = float(scored.mean())
+        candidates.append(Candidate(rule, operators, individual.score, score, scored))
     return candidates
 
 

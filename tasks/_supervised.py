@@ -16,8 +16,22 @@ from jax import Array
 
 from substrate.activations import ACTIVATIONS
 from substrate.layered import OUTPUTS, Layers, Shown, Weights, answer
+from substrate.rule import READOUT, Rule
 from substrate.simulate import Episode, Reading, Trace
+from substrate.vocabulary import PRE, names
 from tasks.base import Instance, Outcome
+
+#: How the readout learns while the rule of the hidden layers evolves.
+DELTA = Rule("delta", {READOUT: names("err")[0] * PRE})
+#: Rules that stand beside a champion: the upper bound, the best known local one, and those that leave features alone.
+RIVALS = ("backprop", "feedback_alignment", "delta", "frozen")
+#: A search on layered networks: what a synapse of a hidden layer may read, and a size that suits dear evaluations.
+SEARCH = {
+    "genes": {"terminals": ("pre", "post", "w", "dphi", "fb_err")},
+    "variation": {"islands": 16},
+    "stop": {"generations": 100},
+    "instances": {"train": 10, "validation": 20, "test": 50},
+}
 
 #: Learning leaves its marks in the state; nothing else is read.
 READING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
@@ -28,6 +42,10 @@ class Samples(NamedTuple):
 
     x: np.ndarray  # (sample, n_0)
     target: np.ndarray  # (sample, n_L)
+
+    def at(self, places: np.ndarray) -> "Samples":
+        """Those at some places, in this order."""
+        return Samples(self.x[places], self.target[places])
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
