@@ -19,6 +19,7 @@ from substrate.layered import OUTPUTS, Layers, Shown, Weights, answer
 from substrate.rule import READOUT, Rule
 from substrate.simulate import Episode, Reading, Trace
 from substrate.vocabulary import PRE, names
+from tasks._analyses import analyse
 from tasks.base import Instance, Outcome
 
 #: How the readout learns while the rule of the hidden layers evolves.
@@ -111,7 +112,7 @@ def accuracy(u: Array, target: Array) -> Array:
     return jnp.mean(right.astype(jnp.float32), axis=0)
 
 
-def classified(episode: Episode, trace: Trace, activation: str) -> Outcome:
+def classified(episode: Episode, trace: Trace, activation: str, analyses: bool) -> Outcome:
     """Accuracy on held-out samples; 1 is every one of them right."""
     u = answers(trace.state, episode.target["held_out_x"], activation)
     target = episode.target["held_out_target"]
@@ -123,4 +124,6 @@ def classified(episode: Episode, trace: Trace, activation: str) -> Outcome:
     if "seen_x" in episode.target:
         known = answers(trace.state, episode.target["seen_x"], activation)
         metrics["generalisation_gap"] = accuracy(known, episode.target["seen_target"]) - right
+    if analyses:
+        metrics |= analyse(episode, trace, activation, "softmax")
     return Outcome(right, jnp.ones_like(right), metrics)

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from substrate.layered import layered
+from tasks._analyses import reading
 from tasks._supervised import DELTA, READING, RIVALS, SEARCH, Samples, classified, instance, one_hot
 from tasks.base import Draw, Family, Instance, Options, Setting
 
@@ -35,6 +36,7 @@ class DigitsOptions(Options):
         "relu", description="nonlinearity of the hidden layers"
     )
     rate: float = Field(0.04, gt=0, le=10, description="learning rate eta")
+    analyses: bool = Field(False, description="whether to look closer; see tasks/_analyses.py")
     readout: Literal["delta", "evolved"] = Field(
         "delta", description="rule of the readout while the hidden layers' rule evolves"
     )
@@ -78,11 +80,12 @@ def sample(draw: Draw, options: DigitsOptions) -> Instance:
 def build(options: DigitsOptions) -> tuple[Setting, ...]:
     """One setting."""
     network = layered(options.activation, "softmax", options.batch)
-    score = partial(classified, activation=options.activation)
+    score = partial(classified, activation=options.activation, analyses=options.analyses)
+    watched = reading(options.activation, "softmax") if options.analyses else READING
     name = "-".join(map(str, (64, *options.hidden, 10)))
     company = DELTA if options.readout == "delta" else None
     draw = partial(sample, options=options)
-    return (Setting(name, network, options.rate, draw, READING, score, company),)
+    return (Setting(name, network, options.rate, draw, watched, score, company),)
 
 
 FAMILY = Family(
