@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.evaluate import Arena, Bounds, Scores, foldable, learn
+from evolve.evaluate import Arena, Bounds, Scores, foldable, large, learn
 from substrate.lowering import lower
 from substrate.network import refuse
 from substrate.rule import Rule
@@ -53,7 +53,7 @@ def _setting(rule: Rule, setting: Any, episodes: Any) -> Any:
 
         def group(episode: Any) -> Any:
             folded = foldable(episode, gains.shape[0])
-            quality, _, metrics = learn(setting, plasticity, episode, gains, folded)
+            quality, _, metrics = learn(setting, plasticity, episode, gains, folded, large(episode))
             return quality, metrics
 
         return lax.map(group, episodes)
