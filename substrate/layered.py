@@ -35,7 +35,8 @@ from substrate.synapses import Synapses, learn, start
 ERRORS = ("fb_err", "dfa_err", "bp_err", "sign_err")
 PERTURBED = ("noise", "du", "du_power", "dloss", "w_noise", "dloss_w")
 _FORWARD = frozenset(
-    {"pre", "post", "w", "u", "dphi", "eta", "err", "pre_err", "lat", "w_norm", *ERRORS, *PERTURBED}
+    {"pre", "post", "w", "u", "dphi", "eta", "err", "err_power", "pre_err", "lat", "w_norm"}
+    | {*ERRORS, *PERTURBED}
 )
 SHOWS: Mapping[str, frozenset[str]] = {
     FORWARD: _FORWARD,
@@ -102,12 +103,16 @@ def answer(
     x: Array,
     act: Activation,
     noise: Sequence[Array] | None = None,
+    bias: float = 1.0,
 ) -> Answer:
-    """What every layer answers to inputs (n_0, batch, K, P or 1); noise is added to the net inputs."""
+    """What every layer answers to inputs (n_0, batch, K, P or 1); noise is added to the net inputs.
+
+    `bias` is the activity of the neuron that is always on; 0 makes a network without biases.
+    """
     xs, us, inputs = [x], [], []
     for layer, w in enumerate(weights):
         z = matvec(lateral[layer].w, xs[-1]) if lateral else xs[-1]
-        inputs.append(jnp.concatenate([z, jnp.ones_like(z[:1])]))
+        inputs.append(jnp.concatenate([z, jnp.full_like(z[:1], bias)]))
         u = matvec(w, inputs[-1])
         us.append(u if noise is None else u + noise[layer])
         xs.append(us[-1] if layer == len(weights) - 1 else act.phi(us[-1]))
@@ -155,16 +160,18 @@ class Sight(NamedTuple):
     output: Array
 
 
-def look(state: Layers, shown: Shown, act: Activation, out: Output, sd: float) -> Sight:
+def look(
+    state: Layers, shown: Shown, act: Activation, out: Output, sd: float, bias: float
+) -> Sight:
     """Answer, carry the errors down, answer again with noise; what no rule reads costs nothing once compiled."""
     weights = [s.w for s in state.forward]
     fixed = [s.w for s in state.feedback]
-    clean = answer(weights, state.lateral, shown.x, act)
+    clean = answer(weights, state.lateral, shown.x, act, bias=bias)
     output = out.activity(clean.u[-1])
     error = shown.target - output
     x = [*clean.x[:-1], output]
     slopes = [act.slope(y) for y in clean.x[:-1]] + [jnp.ones_like(error)]
-    backward = [back(w) for w in weights]
+    backward = [back(w) for w in seen_through(weights, state.lateral)]
     signed = [jnp.abs(b) * jnp.sign(w) for b, w in zip(fixed, backward, strict=True)]
     errors = {
         "fb_err": descend(fixed, slopes[1:], error),
@@ -180,18 +187,19 @@ def look(state: Layers, shown: Shown, act: Activation, out: Output, sd: float) -
 
     loss = out.loss(clean.u[-1], shown.target)
     noise = [normal(shown.seed, i, y.shape[:2]) for i, y in enumerate(x)]
-    noisy = answer(weights, state.lateral, shown.x, act, [sd * n for n in noise[1:]])
+    noisy = answer(weights, state.lateral, shown.x, act, [sd * n for n in noise[1:]], bias)
     du = [(b - a) / sd for a, b in zip(clean.u, noisy.u, strict=True)]
     neurons = sum(d.shape[0] for d in du)
     power = jnp.asarray(sum(jnp.sum(d * d, axis=0) for d in du)) / neurons
     jitter = [normal(shown.seed, len(x) + i, w.shape[:2]) for i, w in enumerate(weights)]
     shaken = [w + sd * j for w, j in zip(weights, jitter, strict=True)]
-    blurred = answer(shaken, state.lateral, shown.x, act)
+    blurred = answer(shaken, state.lateral, shown.x, act, bias=bias)
 
     everywhere = {
         "dloss": _all((out.loss(noisy.u[-1], shown.target) - loss) / sd),
         "dloss_w": _all((out.loss(blurred.u[-1], shown.target) - loss) / sd),
         "du_power": _all(power),
+        "err_power": _all(jnp.sum(error * error, axis=0)),
     }
     forward = [
         everywhere
@@ -216,7 +224,7 @@ def look(state: Layers, shown: Shown, act: Activation, out: Output, sd: float) -
             "pre": _pre(teaching[i + 1]),
             "post": _post(x[i]),
             "noise": _post(noise[i]),
-            "mirror": _pre(matvec(weights[i][:, :-1], noise[i])),
+            "mirror": _pre(transposed(backward[i], noise[i])),
         }
         for i in range(len(fixed))
     ]
@@ -239,6 +247,16 @@ def _all(signal: Array) -> Array:
     return signal[None, None]
 
 
+def seen_through(weights: Sequence[Array], lateral: Sequence[Synapses]) -> list[Array]:
+    """Weights from the activities below, W_l R_l (post, pre, K, P), biases and all."""
+    if not lateral:
+        return list(weights)
+    joined = [
+        jnp.einsum("omkp,mikp->oikp", w[:, :-1], s.w) for w, s in zip(weights, lateral, strict=True)
+    ]
+    return [jnp.concatenate([j, w[:, -1:]], axis=1) for j, w in zip(joined, weights, strict=True)]
+
+
 def back(w: Array) -> Array:
     """W^T without the weights from the neuron that is always on, (pre, post, K, P)."""
     return jnp.swapaxes(w[:, :-1], 0, 1)
@@ -257,7 +275,11 @@ def normal(seed: Array, index: int, shape: tuple[int, ...]) -> Array:
 
 @lru_cache
 def layered(
-    activation: str = "relu", output: str = "softmax", batch: int = 1, sd: float = 0.01
+    activation: str = "relu",
+    output: str = "softmax",
+    batch: int = 1,
+    sd: float = 0.01,
+    bias: float = 1.0,
 ) -> Network:
     """Build the network; its sizes come with the weights it is given.
 
@@ -271,6 +293,8 @@ def layered(
         Samples that are shown at every step.
     sd
         Standard deviation of the noise of the second answer.
+    bias
+        Activity of the neuron that is always on in every layer; 0 for a network without biases.
 
     Raises
     ------
@@ -301,7 +325,7 @@ def layered(
     def step(
         plasticity: Plasticity, state: Layers, shown: Shown, rate: Array
     ) -> tuple[Layers, Array]:
-        sight = look(state, shown, act, out, sd)
+        sight = look(state, shown, act, out, sd, bias)
         readout = READOUT if READOUT in plasticity.dw else FORWARD
 
         def learned(
