@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.activations import ACTIVATIONS
-from substrate.layered import OUTPUTS, Layers, answer, back, look
+from substrate.deep import OUTPUTS, Layers, answer, back
+from substrate.sight import Sight
 from substrate.simulate import Episode, Reading, Step, Trace
 
 #: Power iterations; the eigenvalue of these small networks has settled to some per cent by then.
@@ -26,7 +27,7 @@ ITERATIONS = 30
 
 
 @lru_cache
-def reading(activation: str, output: str) -> Reading:
+def reading(activation: str, output: str, bias: float = 1.0) -> Reading:
     """Sum, over steps, of the angle between every layer's change and backprop's."""
     act, out = ACTIVATIONS[activation], OUTPUTS[output]
 
@@ -34,16 +35,14 @@ def reading(activation: str, output: str) -> Reading:
         return tuple(jnp.zeros(s.w.shape[2:], jnp.float32) for s in state.forward)
 
     def update(angles: tuple[Array, ...], episode: Episode, step: Step) -> tuple[Array, ...]:
-        sight = look(step.before, step.drive, act, out, 1.0)
-        pairs = zip(step.before.forward, step.after.forward, sight.forward, strict=True)
-        gradients = [
-            jnp.mean(seen["bp_err"] * seen["dphi"] * seen["pre"], axis=2) for seen in sight.forward
-        ]
-        changes = [after.w - before.w for before, after, _ in pairs]
-        return tuple(
-            total + angle(change, gradient)
-            for total, change, gradient in zip(angles, changes, gradients, strict=True)
-        )
+        sight = Sight(step.before, step.drive, act, out, 1.0, bias)
+
+        def turned(layer: int) -> Array:
+            seen = sight.forward(layer + 1)
+            gradient = jnp.mean(seen["bp_err"] * seen["dphi"] * seen["pre"], axis=2)
+            return angle(step.after.forward[layer].w - step.before.forward[layer].w, gradient)
+
+        return tuple(total + turned(layer) for layer, total in enumerate(angles))
 
     return Reading(begin, update)
 

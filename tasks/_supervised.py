@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 
 from substrate.activations import ACTIVATIONS
-from substrate.layered import OUTPUTS, Layers, Shown, Weights, answer
+from substrate.deep import OUTPUTS, Layers, Shown, Weights, answer
 from substrate.rule import READOUT, Rule
 from substrate.simulate import Episode, Reading, Trace
 from substrate.vocabulary import PRE, names

@@ -13,8 +13,8 @@ from evolve.interpreter import Interpreter
 from evolve.run import run
 from rules_zoo import RULES
 from substrate.activations import ACTIVATIONS
+from substrate.deep import OUTPUTS, Layers, answer
 from substrate.graph import from_rule
-from substrate.layered import OUTPUTS, Layers, answer
 from substrate.rule import Rule
 from substrate.synapses import Synapses
 from substrate.vocabulary import names

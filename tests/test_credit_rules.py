@@ -13,7 +13,8 @@ import pytest
 from rules_zoo import RULES
 from substrate import PRE, Rule, names
 from substrate.activations import STEEPNESS
-from substrate.layered import Layers, Shown, Weights, layered
+from substrate.deep import Layers, Shown, Weights
+from substrate.layered import layered
 from substrate.lowering import lower
 from substrate.simulate import Episode, Reading, simulate
 from tasks._supervised import weights as start
@@ -176,7 +177,7 @@ def test_backprop_is_the_gradient(output, batch, activation):
 
     def ours_again(ws):
         from substrate.activations import ACTIVATIONS
-        from substrate.layered import OUTPUTS, answer
+        from substrate.deep import OUTPUTS, answer
 
         u = answer(ws, (), laned(of.x.T), ACTIVATIONS[activation]).u[-1]
         return jnp.mean(OUTPUTS[output].loss(u, laned(of.target.T)))
