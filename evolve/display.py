@@ -19,7 +19,7 @@ from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid
 from evolve.launch import Table, View
 from evolve.rank import Difference, Row, difference
-from evolve.run import REFERENCE, Progress, Result
+from evolve.result import REFERENCE, Progress, Result
 from evolve.runrows import RunRow
 from evolve.symbolic import rule_complexity, text
 from rules_zoo import RULES

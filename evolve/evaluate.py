@@ -1,6 +1,7 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -70,7 +71,7 @@ class Arena:
     def __init__(
         self, family: Family, options: Options, seed: int, split: str, instances: int
     ) -> None:
-        self.settings: tuple[Setting, ...] = family.build(options)
+        self.settings = _settings(family, options)
         groups = range(-(-instances // GROUP))
         self.instances = len(groups) * GROUP
 
@@ -86,6 +87,25 @@ class Arena:
             stacked(i, s) for i, s in enumerate(self.settings)
         )
         self.bounds: Bounds | None = None  # measured on first use, by not learning
+        self._beside: dict[tuple[int, int], Episode] = {}
+
+    def beside(self, index: int, width: int) -> Episode:
+        """The episodes of a setting with `width` groups side by side: arrays (call, ..., GROUP, width).
+
+        The last groups are repeated where the number of groups is no multiple.
+        """
+
+        def laid(array: np.ndarray) -> np.ndarray:
+            calls = -(-len(array) // width)
+            rows = np.minimum(np.arange(calls * width), len(array) - 1)
+            cut = array[rows, ..., 0].reshape(calls, width, *array.shape[1:-1])
+            return np.ascontiguousarray(np.moveaxis(cut, 1, -1))
+
+        if width == 1:
+            return self.episodes[index]
+        if (index, width) not in self._beside:
+            self._beside[index, width] = jax.tree.map(laid, self.episodes[index])
+        return self._beside[index, width]
 
     @property
     def shows(self) -> Mapping[str, frozenset[str]]:
@@ -101,6 +121,11 @@ def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
         for projection in networks[0]
         if all(projection in shows for shows in networks)
     }
+
+
+@lru_cache(maxsize=64)  # whoever compiles for a setting finds what was compiled for it before
+def _settings(family: Family, options: Options) -> tuple[Setting, ...]:
+    return family.build(options)
 
 
 def learn(

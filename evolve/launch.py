@@ -19,13 +19,15 @@ import numpy as np
 from evolve import pictures
 from evolve.config import RunConfig, merge, setting, validated
 from evolve.evaluate import Arena
+from evolve.evaluator import Interpreted
 from evolve.export import export
+from evolve.finish import baselines
 from evolve.front_table import equations, front_rows, markdown
-from evolve.interpreter import Interpreter
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
+from evolve.result import REFERENCE, Progress, Result
 from evolve.rule_file import RuleFile, read_rule_file
-from evolve.run import REFERENCE, Progress, Result, baselines, run, run_together
+from evolve.run import run, run_together
 from evolve.runlog import RunLog
 from evolve.symbolic import text
 from evolve.tracking import Store
@@ -316,7 +318,7 @@ def ranking(
     if tune_rate:
         training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
     machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-    interpreter = Interpreter(arena, machine, capacity=64)
+    interpreter = Interpreted(arena, machine, capacity=64)
     rows = rank_rules(list(rules.values()), arena, interpreter, training)
     known = [r for r in rows if r.rule in RULES] or rows
     differences = {r.rule: difference(r, known[0]) for r in rows}
