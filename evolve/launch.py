@@ -28,7 +28,7 @@ from evolve.rank import rank as rank_rules
 from evolve.result import REFERENCE, Progress, Result
 from evolve.rule_file import RuleFile, read_rule_file
 from evolve.run import run, run_together
-from evolve.runlog import RunLog
+from evolve.runlog import PAUSE, RunLog
 from evolve.symbolic import text
 from evolve.tracking import Store
 from rules_zoo import RULES
@@ -38,6 +38,10 @@ from substrate.lowering import lower
 from substrate.program import Machine
 from substrate.rule import Rule
 from substrate.simulate import Episode, trajectory
+
+
+#: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
+POINTS = 40
 
 
 class View:
@@ -105,17 +109,24 @@ def launch_seeds(
 ) -> tuple[list[str], list[Result]]:
     """Run a configuration with several seeds, from its own on; their searches advance together.
 
-    Every seed is a run of its own in the store, without pictures and with about a hundred points a metric.
+    Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric.
     """
     configure()
     configs = [config.model_copy(update={"seed": config.seed + i}) for i in range(seeds)]
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
-    every = max(1, config.stop.generations // 100)
+    every = max(1, config.stop.generations // POINTS)
+    tags = _tags(config)
     with Store(folder, write=True) as store, ExitStack() as stack:
         logs = [
             stack.enter_context(
-                store.begin(c.task, f"{c.task}-{c.seed}", c.flat(), {**_tags(c), "seeds": seeds})
+                store.begin(
+                    c.task,
+                    f"{c.task}-{c.seed}",
+                    c.flat(),
+                    {**tags, "seed": c.seed, "seeds": seeds},
+                    pause=PAUSE * seeds,
+                )
             )
             for c in configs
         ]
@@ -171,9 +182,9 @@ def _record(log: RunLog, result: Result, pictures_too: bool = True) -> None:
     log.text("summary.md", summary(log.id, result))
     if pictures_too:
         _draw(log, result)
-    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
     final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
     log.metrics(result.history[-1].generation, {**final, "complexity": result.champion.operators})
+    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
 
 
 def _draw(log: RunLog, result: Result) -> None:

@@ -52,12 +52,14 @@ class RunLog:
     ----------
     last
         The last step that was logged before; it and earlier ones are not logged again.
+    pause
+        Seconds between two writes of metrics.
     """
 
-    def __init__(self, sink: Sink, run: str, last: int = -1) -> None:
+    def __init__(self, sink: Sink, run: str, last: int = -1, pause: float = PAUSE) -> None:
         self.id = run
         self._sink = sink
-        self._last = last
+        self._last, self._pause = last, pause
         self._waiting: list[Point] = []
         self._due = 0.0
         self._open = True
@@ -65,7 +67,7 @@ class RunLog:
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Log the numbers of one step, without those that are not finite.
 
-        They are written twice a second at most, all that wait in one call.
+        They are written twice a second at most (see `pause`), all that wait in one call.
         """
         if step <= self._last:
             return
@@ -81,11 +83,12 @@ class RunLog:
         if self._waiting:
             self._sink.log(self.id, metrics=self._waiting)
         self._waiting = []
-        self._due = time.monotonic() + PAUSE
+        self._due = time.monotonic() + self._pause
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Set what may change while a run goes on; `champion` and `score` are shown in lists."""
-        self._sink.log(self.id, tags=values)
+        self._sink.log(self.id, metrics=self._waiting, tags=values)
+        self._waiting = []
 
     def text(self, name: str, content: str) -> None:
         """Keep a text as an artifact, in place of an earlier one of this name."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from evolve import storage
 from evolve.lock import HeldError, Lock, holder
-from evolve.runlog import Point, RunLog, Status
+from evolve.runlog import PAUSE, Point, RunLog, Status
 from evolve.runrows import STATUSES, WRITER, RunRow, pick, plain, row, short
 from substrate.errors import UserError
 
@@ -91,14 +91,22 @@ class Store:
         self.close()
 
     def begin(
-        self, experiment: str, name: str, params: Mapping[str, object], tags: Mapping[str, object]
+        self,
+        experiment: str,
+        name: str,
+        params: Mapping[str, object],
+        tags: Mapping[str, object],
+        pause: float = PAUSE,
     ) -> RunLog:
-        """Open a run; lists show parameters `task` and `seed`, tags `champion` and `score`."""
+        """Open a run; lists show parameters `task` and `seed`, tags `champion` and `score`.
+
+        Runs that are open together should pause longer: each write costs as much as for a run alone.
+        """
         self.claim()
         with self._speaking():
             signed = _tags({**tags, **self._signature()})
             made = self._client.create_run(self._experiment(experiment), run_name=name, tags=signed)
-            log = RunLog(self, made.info.run_id)
+            log = RunLog(self, made.info.run_id, pause=pause)
             try:
                 self._describe(log, {key: plain(value) for key, value in params.items()})
             except BaseException:
