@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import joblib
 import numpy as np
 from jax import Array, lax
 
@@ -152,6 +151,8 @@ def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()
 
     with _unkept():
         # Threads: compiling lets go of the interpreter lock, and so does learning.
+        import joblib  # late: most runs never come here
+
         found = joblib.Parallel(n_jobs=-1, prefer="threads")(
             joblib.delayed(one)(b, d) for b, d in zip(bundles, cycle(jax.devices()), strict=False)
         )

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
-from scipy.stats import binomtest
 
 from evolve.config import RunConfig
 from evolve.front_table import front_rows
@@ -137,6 +136,8 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
 
 def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
     """What `run --seeds N --json` prints: every run, and how many seeds reached the reference."""
+    from scipy.stats import binomtest
+
     runs = [run_record(i, r) for i, r in zip(ids, results, strict=True)]
     trained = sum(r.reached is not None for r in results)
     tested = sum(

@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from evolve import pictures
 from evolve.config import RunConfig, merge, setting, validated
 from evolve.evaluate import Arena
 from evolve.evaluator import Interpreted
@@ -38,7 +37,6 @@ from substrate.lowering import lower
 from substrate.program import Machine
 from substrate.rule import Rule
 from substrate.simulate import Episode, trajectory
-
 
 #: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
 POINTS = 40
@@ -73,6 +71,7 @@ class Recorder:
 
     def generation(self, progress: Progress) -> None:
         """Show a generation and log its numbers."""
+        self.view.generation(progress)  # before the log, which may have to be opened
         tally = progress.tally
         numbers = {
             "best": tally.best,
@@ -86,7 +85,6 @@ class Recorder:
         if progress.generation % self.every == 0 or tally.best > self.best:
             self.log.metrics(progress.generation, numbers)
         self.best = tally.best
-        self.view.generation(progress)
 
 
 def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
@@ -94,9 +92,9 @@ def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
     configure()
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
-    with Store(folder, write=True) as store:
+    with Store(folder, write=True, late=True) as store:
         name = f"{config.task}-{config.seed}"
-        with store.begin(config.task, name, config.flat(), _tags(config)) as log:
+        with store.begin(config.task, name, config.flat(), _tags(config), late=True) as log:
             result = run(config, Recorder(log, view), founder)
             view.phase("writing artifacts")
             _record(log, result)
@@ -189,6 +187,8 @@ def _record(log: RunLog, result: Result, pictures_too: bool = True) -> None:
 
 def _draw(log: RunLog, result: Result) -> None:
     """The pictures of a run."""
+    from evolve import pictures  # late: Matplotlib takes a second
+
     best = [p.tally.best for p in result.history]
     median = [p.tally.median for p in result.history]
     log.figure("curve.png", pictures.fitness_curve(best, median, _known(result)))

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from evolve import compiled
 from evolve.evaluate import Arena, Bounds, Scores
@@ -64,6 +63,8 @@ def _median(values: np.ndarray) -> float:
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % confidence interval of the mean (Student's t)."""
+    from scipy import stats  # late: it takes as long to import as JAX
+
     mean, error = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(values.size)
     half = float(stats.t.ppf(0.975, values.size - 1)) * float(error)
     return mean - half, mean + half
@@ -71,6 +72,8 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 def difference(a: Row, b: Row) -> Difference:
     """How much better `a` is than `b`, instance by instance."""
+    from scipy import stats
+
     delta = (a.scores - b.scores).ravel()
     low, high = interval(delta)
     p = float(stats.wilcoxon(delta).pvalue) if np.any(delta) else 1.0

@@ -4,8 +4,9 @@ import io
 import math
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
@@ -50,19 +51,27 @@ class RunLog:
 
     Parameters
     ----------
+    run
+        Its id, or what opens the run and returns its id; called when something is first written, or asks for `id`.
     last
         The last step that was logged before; it and earlier ones are not logged again.
     pause
         Seconds between two writes of metrics.
     """
 
-    def __init__(self, sink: Sink, run: str, last: int = -1, pause: float = PAUSE) -> None:
-        self.id = run
-        self._sink = sink
+    def __init__(
+        self, sink: Sink, run: str | Callable[[], str], last: int = -1, pause: float = PAUSE
+    ) -> None:
+        self._run, self._sink = run, sink
         self._last, self._pause = last, pause
         self._waiting: list[Point] = []
         self._due = 0.0
         self._open = True
+
+    @cached_property
+    def id(self) -> str:
+        """The run's id."""
+        return self._run if isinstance(self._run, str) else self._run()
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Log the numbers of one step, without those that are not finite.
