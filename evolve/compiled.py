@@ -84,7 +84,7 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     factors = np.asarray(gains, np.float32)
     answers = []
     for index, setting in enumerate(arena.settings):
-        width = _width(arena.episodes[index], len(gains))
+        width = beside(arena.episodes[index], len(gains))
         run = _program(skeletons, Same(setting))
         answers.append(run(constants, factors, arena.beside(index, width)))
     return [
@@ -92,7 +92,7 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     ]
 
 
-def _width(episodes: Episode, gains: int) -> int:
+def beside(episodes: Episode, gains: int) -> int:
     """How many groups learn side by side; the last call is filled up, so they are dealt out evenly."""
     groups = len(jax.tree.leaves(episodes.drive)[0])
     most = next((n for n in range(BESIDE, 1, -1) if foldable(episodes, n * gains, leading=1)), 1)
@@ -103,13 +103,13 @@ def _width(episodes: Episode, gains: int) -> int:
 @lru_cache(maxsize=512)
 def _program(skeletons: tuple[Rule, ...], where: Same) -> Any:
     """The program of some rules on one setting."""
-    return _jitted([partial(lower, rule) for rule in skeletons], where.value, full=True)
+    return jitted([partial(lower, rule) for rule in skeletons], where.value, full=True)
 
 
 Lowered = Callable[[Mapping[str, Array]], Plasticity]
 
 
-def _jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
+def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
     """One program for rules that get their constants when they run; with `full`, metrics come too."""
 
     @jax.jit
@@ -139,17 +139,17 @@ def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()
     bundles = [graphs[first : first + BUNDLE] for first in range(0, len(graphs), BUNDLE)]
 
     def one(some: Sequence[Graph], device: jax.Device) -> np.ndarray:
-        rules = [partial(_same, lower_graph(graph, slow)) for graph in some]
+        rules = [partial(same, lower_graph(graph, slow)) for graph in some]
         with jax.default_device(device):
             answers = []
             for index, setting in enumerate(arena.settings):
-                episodes = arena.beside(index, _width(arena.episodes[index], 1))
-                run = _jitted(rules, setting, full=False)
+                episodes = arena.beside(index, beside(arena.episodes[index], 1))
+                run = jitted(rules, setting, full=False)
                 answers.append(run([{} for _ in some], np.ones(1, np.float32), episodes))
             parts = ([answer[i] for answer in answers] for i in range(len(some)))
             return np.concatenate([_ordered(part, arena, 1)[0] for part in parts])
 
-    with _unkept():
+    with unkept():
         # Threads: compiling lets go of the interpreter lock, and so does learning.
         import joblib  # late: most runs never come here
 
@@ -159,13 +159,13 @@ def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()
     return np.concatenate(list(found))
 
 
-def _same(plasticity: Plasticity, constants: Mapping[str, Array]) -> Plasticity:
+def same(plasticity: Plasticity, constants: Mapping[str, Array]) -> Plasticity:
     """The plasticity of a rule without constants."""
     return plasticity
 
 
 @contextmanager
-def _unkept() -> Iterator[None]:
+def unkept() -> Iterator[None]:
     """Write no program to disk while the block runs: nobody will ask for it again."""
     name = "jax_persistent_cache_min_compile_time_secs"
     before = getattr(jax.config, name)

@@ -113,6 +113,7 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
         "run_id": run_id,
         "task": result.config.task,
         "hardware": result.config.hardware,
+        "engine": result.config.engine,
         "seed": result.config.seed,
         "status": _status(result),
         "generations": result.history[-1].generation,
@@ -206,6 +207,7 @@ def rank_record(table: Table) -> dict[str, Any]:
         "hardware": table.config.hardware,
         "n": table.rows[0].n,
         "baseline": table.baseline.rule,
+        "engine": table.choice._asdict(),
         "rows": [
             {
                 "rule": r.rule,
@@ -259,7 +261,8 @@ def show_ranking(table: Table) -> None:
     console.print(_table(table.rows, f"minus {best}", gaps))
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
-        f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}", highlight=False
+        f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}\nengine: {table.choice}",
+        highlight=False,
     )
 
 

@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from evolve.choice import Choice, Work, choose, decide, updates
 from evolve.config import RunConfig, merge, setting, validated
 from evolve.evaluate import Arena
-from evolve.evaluator import Interpreted
+from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.export import export
 from evolve.finish import baselines
 from evolve.front_table import equations, front_rows, markdown
@@ -92,9 +93,12 @@ def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
     configure()
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
+    config, choice = decide(config)
+    view.phase(f"engine: {choice}")
     with Store(folder, write=True, late=True) as store:
         name = f"{config.task}-{config.seed}"
-        with store.begin(config.task, name, config.flat(), _tags(config), late=True) as log:
+        tags = {**_tags(config), **_engine(choice)}
+        with store.begin(config.task, name, config.flat(), tags, late=True) as log:
             result = run(config, Recorder(log, view), founder)
             view.phase("writing artifacts")
             _record(log, result)
@@ -110,11 +114,13 @@ def launch_seeds(
     Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric.
     """
     configure()
+    config, choice = decide(config)
+    view.phase(f"engine: {choice}")
     configs = [config.model_copy(update={"seed": config.seed + i}) for i in range(seeds)]
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
     every = max(1, config.stop.generations // POINTS)
-    tags = _tags(config)
+    tags = {**_tags(config), **_engine(choice)}
     with Store(folder, write=True) as store, ExitStack() as stack:
         logs = [
             stack.enter_context(
@@ -148,6 +154,15 @@ def _tags(config: RunConfig) -> dict[str, str]:
         "python": platform.python_version(),
         "devices": ", ".join(sorted({d.device_kind for d in jax.devices()})),
         **versions,
+    }
+
+
+def _engine(choice: Choice) -> dict[str, str]:
+    """Why the engine among a run's parameters is the one it is."""
+    return {
+        "engine.asked": choice.asked,
+        "engine.interpreter_s": f"{choice.interpreter:.3g}",
+        "engine.compiled_s": f"{choice.compiled:.3g}",
     }
 
 
@@ -299,6 +314,7 @@ class Table:
     baseline: Row  # the best known rule
     differences: Mapping[str, Difference]
     tuned: bool
+    choice: Choice  # of the engine
 
 
 def ranking(
@@ -310,9 +326,12 @@ def ranking(
     hardware: str,
     settings: Sequence[str],
     folder: Path,
+    engine: str = "auto",
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
     given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
+    if engine != "auto":
+        given["engine"] = engine
     for one in settings:
         given = merge(given, setting(one))
     config = validated(RunConfig, given, "Configuration")
@@ -329,11 +348,18 @@ def ranking(
     if tune_rate:
         training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
     machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-    interpreter = Interpreted(arena, machine, capacity=64)
-    rows = rank_rules(list(rules.values()), arena, interpreter, training)
+    evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
+    times, runs = (
+        (3, 2) if tune_rate else (1, 1)
+    )  # tuning has two rounds and costs as much as the test
+    work = Work(times * len(rules), times, runs * len(rules), updates(config, instances))
+    choice = choose(work, config.engine)
+    if choice.engine == "compiled":
+        evaluator = Compiled([arena])
+    rows = rank_rules(list(rules.values()), arena, evaluator, training)
     known = [r for r in rows if r.rule in RULES] or rows
     differences = {r.rule: difference(r, known[0]) for r in rows}
-    return Table(config, rows, rules, known[0], differences, tune_rate)
+    return Table(config, rows, rules, known[0], differences, tune_rate, choice)
 
 
 def exported(name: str, target: str, folder: Path) -> str:

@@ -1,8 +1,6 @@
 """What a run found out, for displays, logs and artifacts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -52,7 +50,6 @@ class Result:
     front: list[Candidate]
     rows: list[Row]  # champion and baselines on test instances, best first
     fitness: dict[str, float] = field(default_factory=dict)  # F on the training instances
-    engine: Mapping[str, Any] = field(default_factory=dict)  # what evaluated, and why
 
     @property
     def champion_row(self) -> Row:

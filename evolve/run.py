@@ -15,10 +15,11 @@ from typing import Protocol
 import numpy as np
 
 from evolve.ahead import Pilot
+from evolve.choice import decide
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
-from evolve.evaluator import Evaluator, Interpreted
+from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
 from evolve.interpreter import WIDTH
 from evolve.result import REFERENCE as REFERENCE
@@ -127,6 +128,8 @@ def run_together(
 
 def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     """What scores the rules of searches that advance together."""
+    if decide(config)[1].engine == "compiled":
+        return Compiled(trains, config.slow)
     plan, outputs, slow = config.plan, config.grid.outputs, config.slow
     capacity = len(trains) * plan.islands * max(plan.children, plan.parents)
     if len(trains) > 1:
