@@ -46,6 +46,11 @@ class Evaluator(Protocol):
 class Interpreted(Interpreter):
     """The interpreter, for runs that begin and end together."""
 
+    def warm(self) -> None:
+        """Compile every machine, and measure all floors in one call: alone, each arena would stay on the devices."""
+        super().warm()
+        self.bounds_of(self.arenas)
+
     def score_graphs(
         self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
     ) -> list[np.ndarray]:

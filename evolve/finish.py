@@ -31,7 +31,7 @@ from substrate.rule import Rule
 CLOSE = 8
 
 #: Bytes of instances that are held at a time.
-HELD = 200_000_000
+HELD = 100_000_000
 
 
 @dataclass

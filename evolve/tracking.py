@@ -43,8 +43,8 @@ class Store:
         anything else is done; otherwise `begin` does it. The lock is held until `close`, or until
         the process ends in any way.
     late
-        Leave to the first write what needs MLflow, which takes two seconds: a search shows its first
-        generation before that.
+        If the database is there, leave to the first write what needs MLflow, which takes two seconds: a
+        search shows its first generation before that.
     """
 
     def __init__(self, folder: Path, write: bool = False, late: bool = False) -> None:
@@ -57,10 +57,10 @@ class Store:
             storage.holds_runs(self.files)
 
     def claim(self, late: bool = False) -> None:
-        """Become the one writer; what needs MLflow may come later."""
+        """Become the one writer; what needs MLflow may come later if the database is there."""
         if self._lock is None:
             self._take()
-        if late or self._made:
+        if self._made or (late and storage.holds_runs(self.files)):
             return
         try:
             if not storage.holds_runs(self.files):
