@@ -25,6 +25,7 @@ from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
 Model = TypeVar("Model", bound=BaseModel)
+Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
 
@@ -201,6 +202,10 @@ class RunConfig(Closed):
     task: str = "pca"
     seed: int = Field(0, ge=0, le=2**31 - 1)
     hardware: Literal["ideal"] = "ideal"
+    engine: Engine = Field(
+        "auto",
+        description="what evaluates rules; auto: the cheaper one by estimate, see evolve/choice.py",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
     genes: Genes = Genes()
     variation: Variation = Variation()

@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
-from scipy.stats import binomtest
 
 from evolve.config import RunConfig
 from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid
 from evolve.launch import Table, View
 from evolve.rank import Difference, Row, difference
-from evolve.run import Progress, Result
+from evolve.result import Progress, Result
 from evolve.runrows import RunRow
 from evolve.symbolic import rule_complexity, text
 from rules_zoo import RULES
@@ -114,6 +113,7 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
         "run_id": run_id,
         "task": result.config.task,
         "hardware": result.config.hardware,
+        "engine": result.config.engine,
         "seed": result.config.seed,
         "status": _status(result),
         "generations": result.history[-1].generation,
@@ -137,6 +137,8 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
 
 def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
     """What `run --seeds N --json` prints: every run, and how many seeds reached the reference."""
+    from scipy.stats import binomtest
+
     runs = [run_record(i, r) for i, r in zip(ids, results, strict=True)]
     trained = sum(r.reached is not None for r in results)
     rival = results[0].config.family.rival
@@ -207,6 +209,7 @@ def rank_record(table: Table) -> dict[str, Any]:
         "hardware": table.config.hardware,
         "n": table.rows[0].n,
         "baseline": table.baseline.rule,
+        "engine": table.choice._asdict(),
         "rows": [
             {
                 "rule": r.rule,
@@ -260,7 +263,8 @@ def show_ranking(table: Table) -> None:
     console.print(_table(table.rows, f"minus {best}", gaps))
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
-        f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}", highlight=False
+        f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}\nengine: {table.choice}",
+        highlight=False,
     )
 
 

@@ -1,6 +1,7 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -72,7 +73,7 @@ class Arena:
     def __init__(
         self, family: Family, options: Options, seed: int, split: str, instances: int
     ) -> None:
-        self.settings: tuple[Setting, ...] = family.build(options)
+        self.settings = _settings(family, options)
         groups = range(-(-instances // GROUP))
         self.instances = len(groups) * GROUP
 
@@ -88,6 +89,25 @@ class Arena:
             stacked(i, s) for i, s in enumerate(self.settings)
         )
         self.bounds: Bounds | None = None  # measured on first use, by not learning
+        self._beside: dict[tuple[int, int], Episode] = {}
+
+    def beside(self, index: int, width: int) -> Episode:
+        """The episodes of a setting with `width` groups side by side: arrays (call, ..., GROUP, width).
+
+        The last groups are repeated where the number of groups is no multiple.
+        """
+
+        def laid(array: np.ndarray) -> np.ndarray:
+            calls = -(-len(array) // width)
+            rows = np.minimum(np.arange(calls * width), len(array) - 1)
+            cut = array[rows, ..., 0].reshape(calls, width, *array.shape[1:-1])
+            return np.ascontiguousarray(np.moveaxis(cut, 1, -1))
+
+        if width == 1:
+            return self.episodes[index]
+        if (index, width) not in self._beside:
+            self._beside[index, width] = jax.tree.map(laid, self.episodes[index])
+        return self._beside[index, width]
 
     @property
     def shows(self) -> Mapping[str, frozenset[str]]:
@@ -103,6 +123,11 @@ def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
         for projection in networks[0]
         if all(projection in shows for shows in networks)
     }
+
+
+@lru_cache(maxsize=64)  # whoever compiles for a setting finds what was compiled for it before
+def _settings(family: Family, options: Options) -> tuple[Setting, ...]:
+    return family.build(options)
 
 
 def learn(
@@ -163,9 +188,11 @@ def _apart(
         found = _lanes(setting, plasticity, single, jnp.full((1, 1), setting.rate) * gain)
         return jax.tree.map(lambda a: a[0, 0], found)
 
-    over_gains = jax.vmap(lane, in_axes=(None, 0))
-    instances = jax.tree.map(lambda a: a[..., 0], episode)
-    return jax.vmap(over_gains, in_axes=(-1, None))(instances, gains)
+    # What all individuals share has a last axis of 1 and is not repeated for them.
+    own = jax.tree.map(lambda a: a if a.shape[-1] > 1 else a[..., 0], episode)
+    places = jax.tree.map(lambda a: -1 if a.shape[-1] > 1 else None, episode)
+    groups = jax.tree.map(lambda a: -2 if a.shape[-1] > 1 else -1, episode)
+    return jax.vmap(jax.vmap(lane, in_axes=(places, 0)), in_axes=(groups, None))(own, gains)
 
 
 def large(episodes: Episode) -> bool:

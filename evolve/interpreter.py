@@ -200,15 +200,6 @@ class Interpreter:
             fitness[list(codes)] = self.score(list(codes.values()), arena=arena).fitness
         return fitness
 
-    def score_graphs(self, graphs: Sequence[Graph], arena: Arena) -> np.ndarray:
-        """Scores of rules given as graphs, (individual, instance of all settings)."""
-        scores = np.full((len(graphs), len(arena.settings) * arena.instances), WORST)
-        codes = self._schedule(graphs)
-        if codes:
-            own = self.score(list(codes.values()), arena=arena).score
-            scores[list(codes)] = own.reshape(len(own), -1)
-        return scores
-
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, in one call."""
         if len(self.arenas) == 1:

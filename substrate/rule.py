@@ -90,6 +90,9 @@ class Rule:
         projections = self.dw if isinstance(self.dw, Mapping) else {FORWARD: self.dw}
         return {p: sympy.sympify(e, strict=True) for p, e in projections.items()}
 
+    def __hash__(self) -> int:
+        return hash((self.name, *self.equations.values(), *self.constants.values()))
+
     def _check(self) -> None:
         own = [*self.constants, *(s.name for s in self.slow)]
         for taken in {n for n in own if own.count(n) > 1 or n in VOCABULARY}:

@@ -104,7 +104,7 @@ class Family:
     build: Callable[[Any], tuple[Setting, ...]]
     rival: str = "oja"
     baselines: tuple[str, ...] | None = None
-    search: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def draw(setting: Setting, where: tuple[int, int], split: str, instances: range) -> Episode:

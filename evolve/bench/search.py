@@ -14,7 +14,8 @@ from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, published, training
 from evolve.config import RunConfig, merge, validated
 from evolve.evaluate import Arena
-from evolve.interpreter import WIDTH, Interpreter
+from evolve.evaluator import Interpreted
+from evolve.interpreter import WIDTH
 from evolve.launch import View
 from evolve.rank import measure as scores_of
 from evolve.run import Interrupt, Job, _search
@@ -41,7 +42,7 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
 class Ready(NamedTuple):
     """Searches that can begin: instances drawn, programs compiled."""
 
-    interpreter: Interpreter
+    interpreter: Interpreted
     arenas: list[Arena]
 
 
@@ -51,7 +52,7 @@ def prepare(configs: Sequence[RunConfig]) -> Ready:
     capacity = len(configs) * first.plan.islands * max(first.plan.children, first.plan.parents)
     if len(configs) > 1:
         capacity = len(configs) * max(WIDTH, -(-capacity // len(configs)))
-    interpreter = Interpreter(arenas, first.machines, capacity, first.grid.outputs, first.slow)
+    interpreter = Interpreted(arenas, first.machines, capacity, first.grid.outputs, first.slow)
     interpreter.warm()
     for arena in arenas:
         interpreter.bounds(arena)
