@@ -22,7 +22,7 @@ from substrate.program import Machine
 from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES
-from tasks.base import Family, Options
+from tasks.base import Family, Options, Setting
 
 Model = TypeVar("Model", bound=BaseModel)
 Engine = Literal["auto", "interpreter", "compiled"]
@@ -213,10 +213,15 @@ class RunConfig(Closed):
     instances: Instances = Instances()
     constants: Constants = Constants()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, given: Any) -> Any:
+        family = FAMILIES.get(given.get("task", "pca")) if isinstance(given, dict) else None
+        return merge(family.search, given) if family else given
+
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
-        options = self.task_options  # refuses unknown tasks and options
-        shows = shown(self.family.build(options))
+        shows = shown(self.settings)
         observables(frozenset(self.genes.terminals), shows[FORWARD], f"The search on {self.task!r}")
         if self.variation.tournament > self.variation.parents:
             raise UserError(
@@ -236,6 +241,11 @@ class RunConfig(Closed):
     def task_options(self) -> Options:
         """The family's options with what was given."""
         return validated(self.family.options, self.options, f"Options of task {self.task!r}")
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The task's settings; refuses unknown tasks and options."""
+        return self.family.build(self.task_options)
 
     @property
     def slow(self) -> tuple[Slow, ...]:

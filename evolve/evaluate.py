@@ -1,8 +1,8 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ from tasks.base import Family, Options, Setting, draw
 WORST = -1.0
 #: Instances that learn together.
 GROUP = 10
+#: Synapses of a projection from which on lanes run apart.
+LARGE = 1000
 #: Folding the lanes repeats the inputs for every individual of a block; not beyond this many numbers.
 FOLD_LIMIT = 20_000_000
 
@@ -71,7 +73,7 @@ class Arena:
     def __init__(
         self, family: Family, options: Options, seed: int, split: str, instances: int
     ) -> None:
-        self.settings = _settings(family, options)
+        self.settings = _settings(family.build, options)
         groups = range(-(-instances // GROUP))
         self.instances = len(groups) * GROUP
 
@@ -124,31 +126,78 @@ def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
 
 
 @lru_cache(maxsize=64)  # whoever compiles for a setting finds what was compiled for it before
-def _settings(family: Family, options: Options) -> tuple[Setting, ...]:
-    return family.build(options)
+def _settings(
+    build: Callable[[Options], tuple[Setting, ...]], options: Options
+) -> tuple[Setting, ...]:
+    return build(options)
 
 
 def learn(
-    setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array, folded: bool
+    setting: Setting,
+    plasticity: Plasticity,
+    episode: Episode,
+    gains: Array,
+    folded: bool,
+    apart: bool = False,
 ) -> tuple[Array, Array, dict[str, Array]]:
-    """Quality (nan where diverged), ceiling and metrics, (GROUP, P) each; `gains` (P,) multiply the rate."""
+    """Quality (nan where diverged), ceiling and metrics, (GROUP, P) each.
+
+    Parameters
+    ----------
+    gains
+        Factors on the learning rate, (P,).
+    folded
+        Whether instances and individuals share one lane axis.
+    apart
+        Whether every lane is a program of its own, batched by `vmap`: best for large networks, whose synapses fill
+        the machine's vectors. The plasticity must then be the same in all lanes.
+    """
+    if apart:
+        return _apart(setting, plasticity, episode, gains)
     individuals = gains.shape[0]
     rate = setting.rate * jnp.broadcast_to(gains, (GROUP, individuals))
-    lanes = individuals
     if folded:
         episode, rate = fold(episode, individuals), fold(rate, individuals)
-        lanes = GROUP * individuals
-    trace = simulate(setting.network, plasticity, episode, rate, setting.reading, lanes)
-    outcome = setting.score(episode, trace)
+    quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate)
 
     def shaped(values: Array) -> Array:
-        return jnp.broadcast_to(values, trace.alive.shape).reshape(GROUP, individuals)
+        return values.reshape(GROUP, individuals)
+
+    return shaped(quality), shaped(ceiling), {name: shaped(m) for name, m in metrics.items()}
+
+
+def _lanes(
+    setting: Setting, plasticity: Plasticity, episode: Episode, rate: Array
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Results in the shape of the lanes, (K, P), which is that of the rate."""
+    trace = simulate(setting.network, plasticity, episode, rate, setting.reading, rate.shape[1])
+    outcome = setting.score(episode, trace)
 
     def living(values: Array) -> Array:
-        return shaped(jnp.where(trace.alive, values, jnp.nan))
+        return jnp.where(trace.alive, values, jnp.nan)
 
     metrics = {name: living(values) for name, values in outcome.metrics.items()}
-    return living(outcome.quality), shaped(outcome.ceiling), metrics
+    return living(outcome.quality), jnp.broadcast_to(outcome.ceiling, rate.shape), metrics
+
+
+def _apart(
+    setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Results (GROUP, P) of lanes that run one by one, as far as the program can tell."""
+
+    def lane(instance: Episode, gain: Array) -> Any:
+        single = jax.tree.map(lambda a: a[..., None, None], instance)
+        found = _lanes(setting, plasticity, single, jnp.full((1, 1), setting.rate) * gain)
+        return jax.tree.map(lambda a: a[0, 0], found)
+
+    over_gains = jax.vmap(lane, in_axes=(None, 0))
+    instances = jax.tree.map(lambda a: a[..., 0], episode)
+    return jax.vmap(over_gains, in_axes=(-1, None))(instances, gains)
+
+
+def large(episodes: Episode) -> bool:
+    """Whether a projection has so many synapses that lanes had better run apart; arrays end in (pre, GROUP, 1)."""
+    return any(int(np.prod(w.shape[-4:-2])) >= LARGE for w in jax.tree.leaves(episodes.w0))
 
 
 def foldable(episodes: Episode, individuals: int, leading: int = 0) -> bool:

@@ -13,13 +13,14 @@ import jax
 import numpy as np
 
 from evolve import search
+from evolve.company import company, together
 from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Evaluator
 from evolve.pareto import knee
 from evolve.rank import Row, measure, measure_all, rank_all
 from evolve.refine import refine
-from evolve.result import REFERENCE, Candidate, Progress, Result
+from evolve.result import Candidate, Progress, Result
 from evolve.search import SearchState
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
@@ -54,10 +55,9 @@ class Reference:
     sums: dict[str, float]  # F, the sum of qualities over data sets
 
 
-def references(trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
-    """Training score and F of Oja's rule and of doing nothing."""
-    oja = [r for r in baselines(trains[0]) if r.name == REFERENCE]
-    rules = [RULES["frozen"], *oja]
+def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
+    """Training score and F of the rival and of doing nothing."""
+    rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
     found = []
     for measured in measure_all([rules] * len(trains), None, trains, evaluator):
         scores = {name: float(s.fitness[0]) for name, s in measured.items()}
@@ -86,7 +86,9 @@ def finish(searches: Sequence[Searched], evaluator: Evaluator, seconds: float) -
             evaluations=one.state.evaluations,
             seconds=seconds,
             reference=one.reference.scores,
-            reached=_reached(one.history, one.reference.scores),
+            reached=_reached(
+                one.history, one.reference.scores.get(one.config.family.rival, np.inf)
+            ),
             champion=champion,
             front=front,
             rows=rows,
@@ -105,7 +107,10 @@ def _ranked(
     rules = iter([c.rule for c in champions])
     for some, tests in _arenas(searches, "test"):
         own = list(islice(rules, len(some)))
-        lists = [[rule, *baselines(test)] for rule, test in zip(own, tests, strict=True)]
+        lists = [
+            [rule, *baselines(test, some[0].config.family.baselines)]
+            for rule, test in zip(own, tests, strict=True)
+        ]
         rows = rank_all(lists, tests, evaluator)
         trains = [one.train for one in some]
         trained = measure_all([[rule] for rule in own], None, trains, evaluator)
@@ -159,13 +164,13 @@ def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
     return min(near, key=lambda c: (operators[id(c)], -c.validation))
 
 
-def baselines(arena: Arena) -> list[Rule]:
-    """The zoo rules that an arena's networks can run."""
-    return [rule for rule in RULES.values() if runs(rule, arena.shows)]
+def baselines(arena: Arena, names: Sequence[str] | None = None) -> list[Rule]:
+    """The zoo rules that an arena's networks can run, of these names if any are given."""
+    known = RULES if names is None else names
+    return [rule for name in known if runs(rule := RULES[name], arena.shows)]
 
 
-def _reached(history: Sequence[Progress], reference: dict[str, float]) -> Progress | None:
-    level = reference.get(REFERENCE, np.inf)
+def _reached(history: Sequence[Progress], level: float) -> Progress | None:
     return next((p for p in history if p.tally.best >= level), None)
 
 
@@ -181,7 +186,8 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
         for one, individuals, scores in zip(some, found, scored, strict=True):
             candidates = []
             for individual, own in zip(individuals, scores, strict=True):
-                rule = to_rule(individual.phenotype.graph, "champion", one.config.slow)
+                found_rule = to_rule(individual.phenotype.graph, "champion", one.config.slow)
+                rule = together(found_rule, company(one.config.settings))
                 operators = rule_complexity(rule).operators
                 score = float(own.mean())
                 candidates.append(Candidate(rule, operators, individual.score, score, own))

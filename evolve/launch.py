@@ -25,7 +25,7 @@ from evolve.finish import baselines
 from evolve.front_table import equations, front_rows, markdown
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
-from evolve.result import REFERENCE, Progress, Result
+from evolve.result import Progress, Result
 from evolve.rule_file import RuleFile, read_rule_file
 from evolve.run import run, run_together
 from evolve.runlog import PAUSE, RunLog
@@ -36,8 +36,9 @@ from substrate.devices import configure
 from substrate.errors import UserError
 from substrate.lowering import lower
 from substrate.program import Machine
-from substrate.rule import Rule
+from substrate.rule import FORWARD, Rule
 from substrate.simulate import Episode, trajectory
+from tasks import FAMILIES
 
 #: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
 POINTS = 40
@@ -207,7 +208,7 @@ def _draw(log: RunLog, result: Result) -> None:
     best = [p.tally.best for p in result.history]
     median = [p.tally.median for p in result.history]
     log.figure("curve.png", pictures.fitness_curve(best, median, _known(result)))
-    points = [(c.operators, c.validation, text(c.rule.changes["forward"])) for c in result.front]
+    points = [(c.operators, c.validation, text(c.rule.changes[FORWARD])) for c in result.front]
     chosen = result.front.index(result.champion)
     log.figure("front.png", pictures.pareto_front(points, chosen, {}))
     curves = _curves(result)
@@ -263,7 +264,7 @@ def summary(run_id: str, result: Result) -> str:
 
 
 def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Angle to the component in degrees and norm, (step, instance), of champion and Oja on test instances."""
+    """Angle to the component in degrees and norm, (step, instance), of champion and rival on test instances."""
     config = result.config
     arena = Arena(config.family, config.task_options, config.seed, "test", 10)
     if "component" not in arena.episodes[-1].target:
@@ -272,7 +273,7 @@ def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     setting_ = arena.settings[-1]
     component = np.asarray(episode.target["component"])
     curves = {}
-    for rule in (result.champion.rule, RULES[REFERENCE]):
+    for rule in (result.champion.rule, RULES[config.family.rival]):
         rate = jnp.full((1, 1), setting_.rate, jnp.float32)
         path = jax.jit(partial(trajectory, setting_.network, lower(rule), every=10))
         w = np.asarray(path(episode, rate))[:, 0, :, :, 0]  # (step, n, K)
@@ -332,6 +333,8 @@ def ranking(
     given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
     if engine != "auto":
         given["engine"] = engine
+    if task in FAMILIES:  # what shortens the task for a search has no place in a ranking
+        given["options"] = FAMILIES[task].options().model_dump()
     for one in settings:
         given = merge(given, setting(one))
     config = validated(RunConfig, given, "Configuration")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evolve import compiled
+from evolve.company import alone, company
 from evolve.evaluate import Arena, Bounds, Scores
 from evolve.evaluator import Evaluator, Interpreted
 from evolve.interpreter import Codes
@@ -83,7 +84,11 @@ def difference(a: Row, b: Row) -> Difference:
 def codes(rules: Sequence[Rule], interpreter: Interpreted) -> dict[str, Codes]:
     """Schedule the rules that an interpreter covers; the others are left out."""
     covered: dict[str, Codes] = {}
-    for rule in rules:
+    other = company(interpreter.arenas[0].settings)
+    for own in rules:
+        rule = alone(own, other)
+        if rule is None:
+            continue
         graph = from_rule(rule)
         known = interpreter.functions.issuperset(node.function for node in graph.nodes)
         fits = not rule.slow and rule.reads <= interpreter.terminals

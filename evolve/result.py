@@ -9,9 +9,6 @@ from evolve.rank import Row
 from evolve.search import Tally
 from substrate.rule import Rule
 
-#: The rule whose training score the progress display and the curves compare with.
-REFERENCE = "oja"
-
 
 @dataclass(frozen=True)
 class Progress:

@@ -16,17 +16,18 @@ import numpy as np
 
 from evolve.ahead import Pilot
 from evolve.choice import decide
+from evolve.company import alone, company
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
 from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
 from evolve.interpreter import WIDTH
-from evolve.result import REFERENCE as REFERENCE
 from evolve.result import Progress, Result
 from evolve.search import Key
+from substrate.errors import UserError
 from substrate.graph import from_rule
-from substrate.rule import Rule
+from substrate.rule import FORWARD, Rule
 
 
 class Log(Protocol):
@@ -118,7 +119,7 @@ def run_together(
         logs[0].phase("searching")
         seconds = _search(jobs, evaluator, interrupt)
         logs[0].phase("choosing on validation instances and measuring on test instances")
-        known = references([job.train for job in jobs], evaluator)
+        known = references(first.family.rival, [job.train for job in jobs], evaluator)
         searches = [
             Searched(j.config, j.train, j.pilot.state, j.history, interrupt.asked and not j.over, r)
             for j, r in zip(jobs, known, strict=True)
@@ -154,9 +155,23 @@ def _pilot(config: RunConfig, founder: Rule | None) -> Pilot:
     founders = []
     if founder is not None:
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))
-        graph = from_rule(founder)
+        graph = from_rule(_evolving(config, founder))
         founders = [encode(config.grid, graph, rng) for _ in range(config.plan.parents)]
     return Pilot(config.grid, config.plan, config.seed, config.stop.generations, founders)
+
+
+def _evolving(config: RunConfig, founder: Rule) -> Rule:
+    """The part of a founder that the search can change."""
+    other = company(config.settings)
+    own = alone(founder, other)
+    if own is None and other is not None and tuple(founder.changes) == (FORWARD,):
+        return founder
+    if own is None:
+        raise UserError(
+            f"Rule {founder.name!r} changes {', '.join(founder.changes)}; a search on {config.task!r} starts from "
+            f"a rule for {FORWARD!r}, beside {other}. Give that rule alone."
+        )
+    return own
 
 
 def _over(config: RunConfig, last: Progress) -> bool:

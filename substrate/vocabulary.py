@@ -58,6 +58,7 @@ _LIST = (
     Observable("bp_err", "error carried down by the forward weights themselves", "post", _X),
     Observable("sign_err", "error carried down by weights of the forward signs", "post", _X),
     Observable("pre_err", "teaching signal of the presynaptic neuron, dphi fb_err", "pre", _N),
+    Observable("err_power", "sum of the squared errors of all output neurons", "global", _B),
     # Perturbation: the network answers a second time, with noise; noise is in units of its standard deviation.
     Observable("noise", "noise xi_i injected into the neuron", "post", _N),
     Observable("du", "change of u_i that all the noise has caused", "post", _N),
