@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.company import beside as beside_rule
-from evolve.company import company
+from evolve import company
 from evolve.evaluate import Arena, Bounds, Raw, Scores, foldable, large, learn
 from substrate.graph import Graph, lower_graph
 from substrate.lowering import lower
@@ -86,7 +85,7 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     factors = np.asarray(gains, np.float32)
     answers = []
     for index, setting in enumerate(arena.settings):
-        width = beside(arena.episodes[index], len(gains))
+        width = side_by_side(arena.episodes[index], len(gains))
         run = _program(skeletons, Same(setting))
         answers.append(run(constants, factors, arena.beside(index, width)))
     return [
@@ -94,8 +93,10 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     ]
 
 
-def beside(episodes: Episode, gains: int) -> int:
+def side_by_side(episodes: Episode, gains: int) -> int:
     """How many groups learn side by side; the last call is filled up, so they are dealt out evenly."""
+    if large(episodes):
+        return 1
     groups = len(jax.tree.leaves(episodes.drive)[0])
     most = next((n for n in range(BESIDE, 1, -1) if foldable(episodes, n * gains, leading=1)), 1)
     calls = -(-groups // most)
@@ -143,12 +144,13 @@ def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()
     bundles = [graphs[first : first + BUNDLE] for first in range(0, len(graphs), BUNDLE)]
 
     def one(some: Sequence[Graph], device: jax.Device) -> np.ndarray:
-        other = company(arena.settings)
-        rules = [partial(same, beside_rule(lower_graph(graph, slow), other)) for graph in some]
+        other = company.company(arena.settings)
+        lowered = [company.beside(lower_graph(graph, slow), other) for graph in some]
+        rules = [partial(same, plasticity) for plasticity in lowered]
         with jax.default_device(device):
             answers = []
             for index, setting in enumerate(arena.settings):
-                episodes = arena.beside(index, beside(arena.episodes[index], 1))
+                episodes = arena.beside(index, side_by_side(arena.episodes[index], 1))
                 run = jitted(rules, setting, full=False)
                 answers.append(run([{} for _ in some], np.ones(1, np.float32), episodes))
             parts = ([answer[i] for answer in answers] for i in range(len(some)))

@@ -1,6 +1,6 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ class Arena:
     def __init__(
         self, family: Family, options: Options, seed: int, split: str, instances: int
     ) -> None:
-        self.settings = _settings(family, options)
+        self.settings = _settings(family.build, options)
         groups = range(-(-instances // GROUP))
         self.instances = len(groups) * GROUP
 
@@ -126,8 +126,10 @@ def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
 
 
 @lru_cache(maxsize=64)  # whoever compiles for a setting finds what was compiled for it before
-def _settings(family: Family, options: Options) -> tuple[Setting, ...]:
-    return family.build(options)
+def _settings(
+    build: Callable[[Options], tuple[Setting, ...]], options: Options
+) -> tuple[Setting, ...]:
+    return build(options)
 
 
 def learn(

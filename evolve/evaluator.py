@@ -100,7 +100,7 @@ class Interpreted(Interpreter):
         return answers
 
     def bounds_of(self, arenas: Sequence[Arena]) -> list[Bounds]:
-        """Floors and ceilings of several arenas, measured together."""
+        """Floors and ceilings of several arenas, measured together: at rate 0 nothing learns, nor does company."""
         missing = [arena for arena in arenas if arena.bounds is None]
         raw = self.each([[self._still(0)]] * len(missing), missing, [[0.0]] * len(missing))
         for arena, (quality, ceiling, _) in zip(missing, raw, strict=True):
@@ -160,7 +160,7 @@ class Compiled:
     def bounds(self, arena: Arena) -> Bounds:
         """Floor and ceiling of an arena; measured once, by not learning."""
         if arena.bounds is None:
-            quality, ceiling, _ = compiled.instances([RULES["frozen"]], arena)[0]
+            quality, ceiling, _ = compiled.instances([RULES["frozen"]], arena, (0.0,))[0]
             arena.bounds = Bounds(quality[0], ceiling[0])
         return arena.bounds
 

@@ -94,7 +94,7 @@ def chain(length: int, number: int) -> Graph:
 def _program(graphs: list[Graph], arena: Arena) -> Any:
     """A program of these rules on an arena of one setting, compiled."""
     rules = [partial(compiled.same, lower_graph(graph)) for graph in graphs]
-    episodes = arena.beside(0, compiled.beside(arena.episodes[0], 1))
+    episodes = arena.beside(0, compiled.side_by_side(arena.episodes[0], 1))
     nothing: list[dict[str, Any]] = [{} for _ in graphs]
     arguments = nothing, np.ones(1, np.float32), episodes
     with compiled.unkept():
