@@ -28,7 +28,7 @@ class YinyangOptions(Options):
     hidden: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
         (30,), min_length=1, max_length=6, description="neurons of the hidden layers"
     )
-    samples: int = Field(40_000, ge=100, le=10_000_000, description="points shown")
+    samples: int = Field(20_000, ge=100, le=10_000_000, description="points shown")
     batch: int = Field(4, ge=1, le=200, description="points of one weight update")
     activation: Literal["relu", "tanh", "sigmoid", "softplus"] = Field(
         "relu", description="nonlinearity of the hidden layers"
@@ -76,7 +76,7 @@ def build(options: YinyangOptions) -> tuple[Setting, ...]:
 FAMILY = Family(
     name="yinyang",
     asks="a layered network: name the regions of a disc that no line separates",
-    solved="accuracy at least 0.90 on points that were never shown, from 40,000 shown once",
+    solved="accuracy at least 0.85 on points that were never shown, from 20,000 shown once",
     reference="Kriener, Goltz & Petrovici 2022, NICE, arXiv:2102.08211",
     options=YinyangOptions,
     build=build,

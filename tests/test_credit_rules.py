@@ -419,7 +419,7 @@ def test_error_hebb_adds_what_every_output_teaches():
 
 def test_error_hebb_turns_features_from_the_task_and_the_gradient_towards_it():
     """Published: both fit the data, but Hebb lowers the alignment of the features' kernel with the targets."""
-    n, d, p, gamma, dt, steps = 256, 50, 10, 2.0, 0.02, 500
+    n, d, p, gamma, dt, steps = 128, 50, 10, 2.0, 0.02, 400
     drives, starts = [], []
     for seed in range(4):
         rng = np.random.default_rng(seed)
