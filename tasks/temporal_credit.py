@@ -6,11 +6,13 @@
 which. Inputs are weak, so that what a random network remembers is gone by then: its recurrent weights must learn to
 hold it. `row_digits`: an image of scikit-learn's digits comes row by row, and is to be named at the last.
 
-The published delayed decision (N = 48, delay 1,200 ms) is runs/delayed_decision_1200.toml.
+The published delayed decision (N = 48, delay 1,200 ms) is runs/delayed_decision_1200.toml. On ten test instances,
+with the published figures in brackets: readout only 0.84 (0.66), RFLO 0.99 (1.00) with a participation ratio of 1.08
+(1.0). Readouts differ between instances by 0.17 (standard deviation). For rules by perturbation give `noise`, 0.05.
 """
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,8 +34,21 @@ SLOPE = 0.032
 #: Silence before the stimulus [ms].
 FIXATION = 100
 
-#: What the kinds take where nothing is given: neurons, trials at once, batches, rate.
-USUAL = {"delayed_decision": (24, 2, 100, 0.1), "row_digits": (48, 10, 400, 0.05)}
+
+class Usual(NamedTuple):
+    """What a kind takes where nothing is given."""
+
+    neurons: int
+    batch: int
+    batches: int
+    rate: float
+    gain: float
+
+
+USUAL = {
+    "delayed_decision": Usual(24, 4, 150, 0.03, 0.8),
+    "row_digits": Usual(32, 10, 1200, 0.05, 0.5),
+}
 
 Coherence = Annotated[float, Field(gt=0, le=100)]
 Milliseconds = Annotated[int, Field(ge=0, le=10_000)]
@@ -49,21 +64,26 @@ class TemporalCreditOptions(Options):
     batch: int | None = Field(None, ge=1, le=200, description="trials at once")
     batches: int | None = Field(None, ge=1, le=100_000, description="batches shown")
     rate: float | None = Field(None, gt=0, le=10, description="learning rate eta")
-    gain: float = Field(0.8, ge=0, le=5, description="g, scale of the recurrent weights")
+    gain: float | None = Field(None, ge=0, le=5, description="g, scale of the recurrent weights")
     plastic_inputs: bool = Field(False, description="whether input weights learn too")
     noise: float = Field(
-        0.05, ge=0, le=10, description="noise in the second run of each trial; 0: no second run"
+        0.0,
+        ge=0,
+        le=10,
+        description="noise in a second run of each trial, for rules by perturbation",
     )
     held_out: int = Field(100, ge=10, le=10_000, description="trials that are scored")
-    delay: Milliseconds = Field(600, description="delayed decision: delay [ms]")
+    delay: Milliseconds = Field(800, description="delayed decision: delay [ms]")
     stimulus: Milliseconds = Field(400, description="delayed decision: stimulus [ms]")
     decision: Milliseconds = Field(200, description="delayed decision: when answers count [ms]")
     dt: int = Field(50, ge=1, le=1000, description="delayed decision: step [ms]")
     tau: int = Field(100, ge=1, le=10_000, description="delayed decision: time constant [ms]")
     coherences: tuple[Coherence, ...] = Field(
-        (1.0, 2.0, 4.0, 8.0, 16.0), min_length=1, description="delayed decision: coherences, +-"
+        (4.0, 8.0, 16.0), min_length=1, description="delayed decision: coherences, +-"
     )
-    spread: float = Field(0.03, ge=0, le=10, description="delayed decision: noise of the input")
+    spread: float = Field(
+        0.06, ge=0, le=10, description="delayed decision: noise of the input, standard deviation"
+    )
 
     @model_validator(mode="after")
     def _times(self) -> "TemporalCreditOptions":
@@ -74,14 +94,10 @@ class TemporalCreditOptions(Options):
             )
         return self
 
-    def usual(self) -> tuple[int, int, int, float]:
-        """Neurons, trials at once, batches and rate."""
-        given = (self.neurons, self.batch, self.batches, self.rate)
-        neurons, batch, batches, rate = (
-            own if value is None else value
-            for value, own in zip(given, USUAL[self.kind], strict=True)
-        )
-        return int(neurons), int(batch), int(batches), rate
+    def usual(self) -> Usual:
+        """What was given, and what the kind takes where nothing was."""
+        own = {name: getattr(self, name) for name in Usual._fields}
+        return USUAL[self.kind]._replace(**{k: v for k, v in own.items() if v is not None})
 
 
 def decisions(rng: np.random.Generator, count: int, options: TemporalCreditOptions) -> Trials:
@@ -102,36 +118,33 @@ def rows(x: np.ndarray, target: np.ndarray) -> Trials:
     return Trials(np.concatenate([s, np.ones_like(s[..., :1])], axis=-1), target, np.eye(8)[-1])
 
 
-def start(
-    rng: np.random.Generator, n: int, inputs: int, outputs: int, options: TemporalCreditOptions
-) -> Weights:
-    """Draw the weights of a network."""
-    recurrent = options.gain * rng.normal(size=(n, n)) / np.sqrt(n)
-    scale = 1.0 if options.kind == "delayed_decision" else np.sqrt(2.0 / inputs)
+def start(rng: np.random.Generator, inputs: int, outputs: int, usual: Usual) -> Weights:
+    """Draw the weights of a network; several outputs send smaller errors each."""
+    n = usual.neurons
+    recurrent = usual.gain * rng.normal(size=(n, n)) / np.sqrt(n)
     return Weights(
         recurrent * (1.0 - np.eye(n)),
-        scale * rng.normal(size=(n, inputs)),
+        rng.normal(size=(n, inputs)) / np.sqrt(inputs),
         rng.normal(size=(outputs, n)) / n,
-        rng.normal(size=(n, outputs)),
+        rng.normal(size=(n, outputs)) / outputs,
     )
 
 
 def sample(draw: Draw, options: TemporalCreditOptions) -> Instance:
     """Draw weights and trials."""
-    n, batch, batches, _ = options.usual()
-    count = batch * batches
+    usual, rng = options.usual(), draw.rng
+    count = usual.batch * usual.batches
     if options.kind == "delayed_decision":
-        stream, held_out = (decisions(draw.rng, c, options) for c in (count, options.held_out))
-        weights = start(draw.rng, n, 1, 1, options)
+        stream, held_out = (decisions(rng, c, options) for c in (count, options.held_out))
+        weights = start(rng, 1, 1, usual)
     else:
         known, probe = images(draw.split)
-        order = np.concatenate(
-            [draw.rng.permutation(len(known.x)) for _ in range(-(-count // len(known.x)))]
-        )[:count]
+        rounds = range(-(-count // len(known.x)))
+        order = np.concatenate([rng.permutation(len(known.x)) for _ in rounds])[:count]
         stream = rows(known.x[order], known.target[order])
         held_out = rows(probe.x[: options.held_out], probe.target[: options.held_out])
-        weights = start(draw.rng, n, 9, 10, options)
-    return instance(draw.rng, weights, stream, held_out, batch)
+        weights = start(rng, 9, 10, usual)
+    return instance(rng, weights, stream, held_out, usual.batch)
 
 
 def outcome(episode: Episode, trace: Trace, how: How, output: str) -> Outcome:
@@ -154,16 +167,16 @@ def _share(z: Array, target: Array) -> Array:
 
 def build(options: TemporalCreditOptions) -> tuple[Setting, ...]:
     """One setting."""
-    _, batch, _, rate = options.usual()
+    usual = options.usual()
     if options.kind == "delayed_decision":
         activation, output, leak = "tanh", "linear", options.dt / options.tau
         name = f"delay={options.delay}"
     else:
         activation, output, leak, name = "relu", "softmax", 1.0, "row_digits"
-    network = rnn(activation, output, leak, batch, options.noise, options.plastic_inputs)
+    network = rnn(activation, output, leak, usual.batch, options.noise, options.plastic_inputs)
     how = How(ACTIVATIONS[activation], leak, "current")
     score = partial(outcome, how=how, output=output)
-    return (Setting(name, network, rate, partial(sample, options=options), READING, score),)
+    return (Setting(name, network, usual.rate, partial(sample, options=options), READING, score),)
 
 
 FAMILY = Family(
