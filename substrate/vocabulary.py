@@ -50,6 +50,7 @@ _LIST = (
     Observable("w", "weight of this synapse w_ij", "synapse", _S),
     Observable("u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", _N),
     Observable("dphi", "slope phi'(u_i) of the nonlinearity", "post", _N),
+    Observable("leak", "part dt / tau of a neuron's state that one step replaces", "global", _N),
     Observable("eta", "learning rate at which the network applies dw", "global", _B),
     # Errors. At an output neuron all of them are target less answer.
     Observable("err", "error of an output neuron, target less answer; 0 elsewhere", "post", _N),
@@ -64,6 +65,7 @@ _LIST = (
     Observable("du", "change of u_i that all the noise has caused", "post", _N),
     Observable("du_power", "mean square of du over all neurons", "global", _X),
     Observable("dloss", "change of the loss that the noise has caused", "global", _B),
+    Observable("dreward", "reward of the trial that ends, less its running mean", "global", _B),
     Observable("w_noise", "noise injected into this weight", "synapse", _S),
     Observable("dloss_w", "change of the loss that noise in the weights has caused", "global", _B),
     Observable("mirror", "answer of the sending neuron to its target's noise alone", "pre", _N),
