@@ -24,6 +24,7 @@ Settings = Annotated[
     ),
 ]
 RUNS = Path("runs")
+ENGINES = "What evaluates: auto (the cheaper one by estimate), interpreter or compiled."
 
 
 @app.command()
@@ -40,6 +41,7 @@ def run(
     islands: Annotated[int | None, typer.Option(help="Populations that advance together.")] = None,
     start: Annotated[str | None, typer.Option(help="Rule, run or file to start from.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Hardware profile.")] = None,
+    engine: Annotated[str | None, typer.Option(help=ENGINES)] = None,
     set_: Settings = None,
     runs: Folder = RUNS,
     json: Json = False,
@@ -58,6 +60,7 @@ def run(
         "task": task,
         "seed": seed,
         "hardware": hardware,
+        "engine": engine,
         "stop.generations": generations,
         "stop.seconds": seconds,
         "variation.islands": islands,
@@ -100,6 +103,7 @@ def rank(
         bool, typer.Option("--tune-rate", help="Give every rule the learning rate that suits it.")
     ] = False,
     hardware: Annotated[str, typer.Option(help="Hardware profile.")] = "ideal",
+    engine: Annotated[str, typer.Option(help=ENGINES)] = "auto",
     set_: Settings = None,
     runs: Folder = RUNS,
     json: Json = False,
@@ -108,7 +112,7 @@ def rank(
     from evolve import display
     from evolve.launch import ranking
 
-    table = ranking(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs)
+    table = ranking(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs, engine)
     if json:
         display.dump(display.rank_record(table))
     else:
@@ -167,7 +171,7 @@ def export(
 
 @app.command()
 def bench(
-    part: Annotated[str, typer.Argument(help="engine, search, start or all.")] = "all",
+    part: Annotated[str, typer.Argument(help="engine, choice, search, start or all.")] = "all",
     peer: Annotated[
         list[Path] | None,
         typer.Option(

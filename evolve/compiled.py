@@ -1,6 +1,15 @@
-"""One rule, compiled on its own: for rules that the interpreter does not cover and runs that are long."""
+"""Rules compiled on their own, one or several in a program: where the interpreter does not reach, or costs more.
 
-from collections.abc import Sequence
+A program is made once for a rule's equations, a setting and a shape; constants, rates and instances are arguments,
+so another arena or seed of the same task compiles nothing. Up to `BESIDE` groups of instances learn side by side,
+since a single rule on a small network leaves most of a vector idle.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache, partial
+from itertools import cycle
 from typing import Any
 
 import jax
@@ -8,9 +17,40 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.evaluate import Arena, Bounds, Scores, foldable, learn
+from evolve import company
+from evolve.evaluate import Arena, Bounds, Raw, Scores, foldable, large, learn
+from substrate.graph import Graph, lower_graph
 from substrate.lowering import lower
-from substrate.rule import Rule
+from substrate.network import refuse
+from substrate.plasticity import Plasticity
+from substrate.rule import Rule, Slow
+from substrate.simulate import Episode
+from tasks.base import Setting
+
+#: Groups of instances that learn side by side.
+BESIDE = 10
+
+#: Rules of one program: alone each costs twice as much to compile as with fifteen others.
+BUNDLE = 16
+
+
+class Same:
+    """Equal to itself alone, for keys of what cannot be hashed."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.value is self.value
+
+
+def _skeleton(rule: Rule) -> Rule:
+    """What of a rule is compiled: its equations, not its name or the values of its constants."""
+    constants = dict.fromkeys(rule.constants, 0.0)
+    return replace(rule, name="compiled", constants=constants, reference="", note="")
 
 
 def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (1.0,)) -> Scores:
@@ -24,37 +64,136 @@ def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (
     Raises
     ------
     UserError
-        If the rule reads what the task's network does not show, or changes what it does not let learn.
+        If the rule reads what the task's network does not show.
     """
-    arena.admit(rule)
-    constants = {name: jnp.float32(value) for name, value in rule.constants.items()}
-    factors = jnp.asarray(gains, jnp.float32)
-    raw = [
-        _setting(rule, setting, episodes)(constants, factors, episodes)
-        for setting, episodes in zip(arena.settings, arena.episodes, strict=True)
-    ]
-
-    def ordered(array: Array) -> np.ndarray:
-        """(group, GROUP, P) of one setting -> (individual, instance)."""
-        return np.moveaxis(np.asarray(array), -1, 0).reshape(len(gains), -1)
-
-    quality = np.stack([ordered(q) for q, _ in raw], axis=1)
-    metrics = {k: np.stack([ordered(m[k]) for _, m in raw], axis=1) for k in raw[0][1]}
+    quality, _, metrics = instances([rule], arena, gains)[0]
     return Scores(bounds.normalise(quality), quality, metrics)
 
 
-def _setting(rule: Rule, setting: Any, episodes: Any) -> Any:
-    """The program of one rule on one setting; constants, rates and instances are arguments."""
+def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0,)) -> list[Raw]:
+    """Qualities, ceilings and metrics, (gain, setting, instance), of rules that become one program.
+
+    Raises
+    ------
+    UserError
+        If a rule reads what the task's network does not show.
+    """
+    for rule in rules:
+        refuse(rule, arena.shows)
+    skeletons = tuple(_skeleton(rule) for rule in rules)
+    constants = [{k: np.float32(v) for k, v in rule.constants.items()} for rule in rules]
+    factors = np.asarray(gains, np.float32)
+    answers = []
+    for index, setting in enumerate(arena.settings):
+        width = side_by_side(arena.episodes[index], len(gains))
+        run = _program(skeletons, Same(setting))
+        answers.append(run(constants, factors, arena.beside(index, width)))
+    return [
+        _ordered([answer[i] for answer in answers], arena, len(gains)) for i in range(len(rules))
+    ]
+
+
+def side_by_side(episodes: Episode, gains: int) -> int:
+    """How many groups learn side by side; the last call is filled up, so they are dealt out evenly."""
+    if large(episodes):
+        return 1
+    groups = len(jax.tree.leaves(episodes.drive)[0])
+    most = next((n for n in range(BESIDE, 1, -1) if foldable(episodes, n * gains, leading=1)), 1)
+    calls = -(-groups // most)
+    return -(-groups // calls)
+
+
+@lru_cache(maxsize=512)
+def _program(skeletons: tuple[Rule, ...], where: Same) -> Any:
+    """The program of some rules on one setting."""
+    return jitted([partial(lower, rule) for rule in skeletons], where.value, full=True)
+
+
+Lowered = Callable[[Mapping[str, Array]], Plasticity]
+
+
+def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
+    """One program for rules that get their constants when they run; with `full`, metrics come too."""
 
     @jax.jit
-    def run(constants: dict[str, Array], gains: Array, episodes: Any) -> Any:
-        plasticity = lower(rule, constants)
+    def run(constants: list[dict[str, Array]], gains: Array, episodes: Any) -> list[Any]:
+        """Episodes are (call, ..., GROUP, width); answers (call, GROUP, width x gain)."""
+        count = len(gains)
+        width = jax.tree.leaves(episodes)[0].shape[-1]
+        factors = jnp.tile(gains, width)
 
-        def group(episode: Any) -> Any:
-            folded = foldable(episode, gains.shape[0])
-            quality, _, metrics = learn(setting, plasticity, episode, gains, folded)
-            return quality, metrics
+        def together(episode: Any) -> list[Any]:
+            folded = foldable(episode, count)  # the inputs of all groups are there already
+            if width > 1:
+                episode = jax.tree.map(lambda a: jnp.repeat(a, count, axis=-1), episode)
+            apart, answers = large(episode), []
+            for rule, values in zip(rules, constants, strict=True):
+                quality, ceiling, metrics = learn(
+                    setting, rule(values), episode, factors, folded, apart
+                )
+                answers.append((quality, ceiling, metrics if full else {}))
+            return answers
 
-        return lax.map(group, episodes)
+        return lax.map(together, episodes)
 
     return run
+
+
+def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()) -> np.ndarray:
+    """Qualities (individual, setting, instance) of rules that are met once: their programs are forgotten again."""
+    bundles = [graphs[first : first + BUNDLE] for first in range(0, len(graphs), BUNDLE)]
+
+    def one(some: Sequence[Graph], device: jax.Device) -> np.ndarray:
+        other = company.company(arena.settings)
+        lowered = [company.beside(lower_graph(graph, slow), other) for graph in some]
+        rules = [partial(same, plasticity) for plasticity in lowered]
+        with jax.default_device(device):
+            answers = []
+            for index, setting in enumerate(arena.settings):
+                episodes = arena.beside(index, side_by_side(arena.episodes[index], 1))
+                run = jitted(rules, setting, full=False)
+                answers.append(run([{} for _ in some], np.ones(1, np.float32), episodes))
+            parts = ([answer[i] for answer in answers] for i in range(len(some)))
+            return np.concatenate([_ordered(part, arena, 1)[0] for part in parts])
+
+    with unkept():
+        # Threads: compiling lets go of the interpreter lock, and so does learning.
+        import joblib  # late: most runs never come here
+
+        found = joblib.Parallel(n_jobs=-1, prefer="threads")(
+            joblib.delayed(one)(b, d) for b, d in zip(bundles, cycle(jax.devices()), strict=False)
+        )
+    return np.concatenate(list(found))
+
+
+def same(plasticity: Plasticity, constants: Mapping[str, Array]) -> Plasticity:
+    """The plasticity of a rule without constants."""
+    return plasticity
+
+
+@contextmanager
+def unkept() -> Iterator[None]:
+    """Write no program to disk while the block runs: nobody will ask for it again."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, name)
+    jax.config.update(name, float("inf"))
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
+
+
+def _ordered(parts: Iterable[Any], arena: Arena, gains: int) -> Raw:
+    """(call, GROUP, width x gain) per setting -> (gain, setting, instance)."""
+
+    def one(array: Array) -> np.ndarray:
+        calls, group, lanes = array.shape
+        cut = np.asarray(array).reshape(calls, group, lanes // gains, gains)
+        return cut.transpose(3, 0, 2, 1).reshape(gains, -1)[:, : arena.instances]
+
+    def stacked(arrays: Iterable[Array]) -> np.ndarray:
+        return np.stack([one(a) for a in arrays], axis=1)
+
+    qualities, ceilings, metrics = zip(*parts, strict=True)
+    named: Mapping[str, list[Array]] = {k: [m[k] for m in metrics] for k in metrics[0]}
+    return stacked(qualities), stacked(ceilings), {k: stacked(m) for k, m in named.items()}

@@ -12,18 +12,20 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evolve.evaluate import shown
 from evolve.genome import Grid
 from evolve.search import Plan
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
 from substrate.program import Machine
-from substrate.rule import Slow
+from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES
-from tasks.base import Family, Options
+from tasks.base import Family, Options, Setting
 
 Model = TypeVar("Model", bound=BaseModel)
+Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
 
@@ -200,6 +202,10 @@ class RunConfig(Closed):
     task: str = "pca"
     seed: int = Field(0, ge=0, le=2**31 - 1)
     hardware: Literal["ideal"] = "ideal"
+    engine: Engine = Field(
+        "auto",
+        description="what evaluates rules; auto: the cheaper one by estimate, see evolve/choice.py",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
     genes: Genes = Genes()
     variation: Variation = Variation()
@@ -209,20 +215,14 @@ class RunConfig(Closed):
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_terminals(cls, values: Any) -> Any:
-        """Let rules read what the task suggests, where nothing else is asked for."""
-        if not isinstance(values, Mapping) or values.get("task") not in FAMILIES:
-            return values
-        usual, genes = FAMILIES[values["task"]].terminals, values.get("genes", {})
-        if not usual or not isinstance(genes, Mapping) or "terminals" in genes:
-            return values
-        return {**values, "genes": {**genes, "terminals": usual}}
+    def _defaults_of_the_task(cls, given: Any) -> Any:
+        family = FAMILIES.get(given.get("task", "pca")) if isinstance(given, dict) else None
+        return merge(family.search, given) if family else given
 
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
-        options = self.task_options  # refuses unknown tasks and options
-        shown = frozenset.intersection(*(s.network.observables for s in self.family.build(options)))
-        observables(frozenset(self.genes.terminals), shown, f"The search on {self.task!r}")
+        shows = shown(self.settings)
+        observables(frozenset(self.genes.terminals), shows[FORWARD], f"The search on {self.task!r}")
         if self.variation.tournament > self.variation.parents:
             raise UserError(
                 f"variation.tournament = {self.variation.tournament} compares more parents than there are "
@@ -241,6 +241,11 @@ class RunConfig(Closed):
     def task_options(self) -> Options:
         """The family's options with what was given."""
         return validated(self.family.options, self.options, f"Options of task {self.task!r}")
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The task's settings; refuses unknown tasks and options."""
+        return self.family.build(self.task_options)
 
     @property
     def slow(self) -> tuple[Slow, ...]:

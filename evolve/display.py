@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
-from scipy.stats import binomtest
 
 from evolve.config import RunConfig
 from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid
 from evolve.launch import Table, View
 from evolve.rank import Difference, Row, difference
-from evolve.run import REFERENCE, Progress, Result
+from evolve.result import Progress, Result
 from evolve.runrows import RunRow
 from evolve.symbolic import rule_complexity, text
 from rules_zoo import RULES
@@ -114,6 +113,7 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
         "run_id": run_id,
         "task": result.config.task,
         "hardware": result.config.hardware,
+        "engine": result.config.engine,
         "seed": result.config.seed,
         "status": _status(result),
         "generations": result.history[-1].generation,
@@ -128,7 +128,7 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
             "metrics": dict(row.metrics),
         },
         "baselines": {r.rule: r.score for r in result.rows if r is not row},
-        "reached_oja": None
+        f"reached_{result.config.family.rival}": None
         if reached is None
         else {"seconds": round(reached.seconds, 3), "evaluations": reached.evaluations},
         "F": result.fitness,
@@ -137,11 +137,13 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
 
 def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
     """What `run --seeds N --json` prints: every run, and how many seeds reached the reference."""
+    from scipy.stats import binomtest
+
     runs = [run_record(i, r) for i, r in zip(ids, results, strict=True)]
     trained = sum(r.reached is not None for r in results)
+    rival = results[0].config.family.rival
     tested = sum(
-        any(b.rule == REFERENCE and r.champion_row.score >= b.score for b in r.rows)
-        for r in results
+        any(b.rule == rival and r.champion_row.score >= b.score for b in r.rows) for r in results
     )
 
     def rate(count: int) -> dict[str, float]:
@@ -159,8 +161,9 @@ def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
         "n": len(runs),
         "seconds": round(results[0].seconds, 3),
         "evaluations": sum(r.evaluations for r in results),
-        f"reached_{REFERENCE}_in_training": rate(trained),
-        f"at_least_{REFERENCE}_in_test": rate(tested),
+        "rival": rival,
+        f"reached_{rival}_in_training": rate(trained),
+        f"at_least_{rival}_in_test": rate(tested),
         "runs": runs,
     }
 
@@ -168,23 +171,24 @@ def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
 def show_seeds(record: Mapping[str, Any]) -> None:
     """Several seeds for a person."""
     grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for name in ("seed", "run", "score", REFERENCE, "reached after", "champion"):
+    rival = record["rival"]
+    for name in ("seed", "run", "score", rival, "reached after", "champion"):
         grid.add_column(name, overflow="fold")
     for r in record["runs"]:
-        reached = r[f"reached_{REFERENCE}"]
+        reached = r[f"reached_{rival}"]
         grid.add_row(
             str(r["seed"]),
             r["run_id"][:8],
             f"{r['champion']['score']:.3f}",
-            f"{r['baselines'].get(REFERENCE, math.nan):.3f}",
+            f"{r['baselines'].get(rival, math.nan):.3f}",
             f"{reached['evaluations']} rules" if reached else "never",
             r["champion"]["expression"],
         )
     console = Console()
     console.print(grid)
     for key, words in (
-        (f"reached_{REFERENCE}_in_training", f"reached {REFERENCE}'s training score"),
-        (f"at_least_{REFERENCE}_in_test", f"have a champion at least {REFERENCE}'s equal in test"),
+        (f"reached_{rival}_in_training", f"reached {rival}'s training score"),
+        (f"at_least_{rival}_in_test", f"have a champion at least {rival}'s equal in test"),
     ):
         share = record[key]
         console.print(
@@ -205,6 +209,7 @@ def rank_record(table: Table) -> dict[str, Any]:
         "hardware": table.config.hardware,
         "n": table.rows[0].n,
         "baseline": table.baseline.rule,
+        "engine": table.choice._asdict(),
         "rows": [
             {
                 "rule": r.rule,
@@ -231,7 +236,7 @@ def show_result(run_id: str, result: Result) -> None:
     console.print(
         f"\n[bold]{result.config.task}[/bold], seed {result.config.seed}: {_status(result)} after "
         f"{result.history[-1].generation} generations, {result.evaluations} rules evaluated, "
-        f"{result.seconds:.1f} s of search; {REFERENCE}'s training score reached after {when}",
+        f"{result.seconds:.1f} s of search; {result.config.family.rival}'s training score reached after {when}",
         highlight=False,
     )
     for name, equation in result.champion.rule.equations.items():
@@ -258,7 +263,8 @@ def show_ranking(table: Table) -> None:
     console.print(_table(table.rows, f"minus {best}", gaps))
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
-        f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}", highlight=False
+        f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}\nengine: {table.choice}",
+        highlight=False,
     )
 
 

@@ -1,24 +1,24 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from substrate.network import projections
 from substrate.plasticity import Plasticity
-from substrate.rule import Rule
 from substrate.simulate import Episode, fold, simulate
-from substrate.vocabulary import observables
 from tasks.base import Family, Options, Setting, draw
 
 #: Score of an individual whose weights diverged, and the least that any instance can score.
 WORST = -1.0
 #: Instances that learn together.
 GROUP = 10
+#: Synapses of a projection from which on lanes run apart.
+LARGE = 1000
 #: Folding the lanes repeats the inputs for every individual of a block; not beyond this many numbers.
 FOLD_LIMIT = 20_000_000
 
@@ -73,7 +73,7 @@ class Arena:
     def __init__(
         self, family: Family, options: Options, seed: int, split: str, instances: int
     ) -> None:
-        self.settings: tuple[Setting, ...] = family.build(options)
+        self.settings = _settings(family.build, options)
         groups = range(-(-instances // GROUP))
         self.instances = len(groups) * GROUP
 
@@ -89,55 +89,117 @@ class Arena:
             stacked(i, s) for i, s in enumerate(self.settings)
         )
         self.bounds: Bounds | None = None  # measured on first use, by not learning
+        self._beside: dict[tuple[int, int], Episode] = {}
 
-    @property
-    def observables(self) -> frozenset[str]:
-        """What a rule may read in every setting."""
-        return frozenset.intersection(*(s.network.observables for s in self.settings))
+    def beside(self, index: int, width: int) -> Episode:
+        """The episodes of a setting with `width` groups side by side: arrays (call, ..., GROUP, width).
 
-    @property
-    def projections(self) -> frozenset[str]:
-        """What may learn in every setting."""
-        return frozenset.intersection(*(s.network.projections for s in self.settings))
-
-    def runs(self, rule: Rule) -> bool:
-        """Whether the networks show what the rule reads and let learn what it changes."""
-        return rule.reads <= self.observables and rule.changes.keys() <= self.projections
-
-    def admit(self, rule: Rule) -> None:
-        """Refuse a rule that the networks cannot run, with what they have.
-
-        Raises
-        ------
-        UserError
-            If it reads what they do not show, or changes what they do not let learn.
+        The last groups are repeated where the number of groups is no multiple.
         """
-        who = f"Rule {rule.name!r}"
-        observables(rule.reads, self.observables, who)
-        projections(frozenset(rule.changes), self.projections, who)
+
+        def laid(array: np.ndarray) -> np.ndarray:
+            calls = -(-len(array) // width)
+            rows = np.minimum(np.arange(calls * width), len(array) - 1)
+            cut = array[rows, ..., 0].reshape(calls, width, *array.shape[1:-1])
+            return np.ascontiguousarray(np.moveaxis(cut, 1, -1))
+
+        if width == 1:
+            return self.episodes[index]
+        if (index, width) not in self._beside:
+            self._beside[index, width] = jax.tree.map(laid, self.episodes[index])
+        return self._beside[index, width]
+
+    @property
+    def shows(self) -> Mapping[str, frozenset[str]]:
+        """What the synapses of each plastic projection observe in every setting."""
+        return shown(self.settings)
+
+
+def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
+    """The plastic projections that all settings have, and what their synapses observe everywhere."""
+    networks = [setting.network.shows for setting in settings]
+    return {
+        projection: frozenset.intersection(*(shows[projection] for shows in networks))
+        for projection in networks[0]
+        if all(projection in shows for shows in networks)
+    }
+
+
+@lru_cache(maxsize=64)  # whoever compiles for a setting finds what was compiled for it before
+def _settings(
+    build: Callable[[Options], tuple[Setting, ...]], options: Options
+) -> tuple[Setting, ...]:
+    return build(options)
 
 
 def learn(
-    setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array, folded: bool
+    setting: Setting,
+    plasticity: Plasticity,
+    episode: Episode,
+    gains: Array,
+    folded: bool,
+    apart: bool = False,
 ) -> tuple[Array, Array, dict[str, Array]]:
-    """Quality (nan where diverged), ceiling and metrics, (GROUP, P) each; `gains` (P,) multiply the rate."""
+    """Quality (nan where diverged), ceiling and metrics, (GROUP, P) each.
+
+    Parameters
+    ----------
+    gains
+        Factors on the learning rate, (P,).
+    folded
+        Whether instances and individuals share one lane axis.
+    apart
+        Whether every lane is a program of its own, batched by `vmap`: best for large networks, whose synapses fill
+        the machine's vectors. The plasticity must then be the same in all lanes.
+    """
+    if apart:
+        return _apart(setting, plasticity, episode, gains)
     individuals = gains.shape[0]
     rate = setting.rate * jnp.broadcast_to(gains, (GROUP, individuals))
-    lanes = individuals
     if folded:
         episode, rate = fold(episode, individuals), fold(rate, individuals)
-        lanes = GROUP * individuals
-    trace = simulate(setting.network, plasticity, episode, rate, setting.reading, lanes)
-    outcome = setting.score(episode, trace)
+    quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate)
 
     def shaped(values: Array) -> Array:
-        return jnp.broadcast_to(values, trace.alive.shape).reshape(GROUP, individuals)
+        return values.reshape(GROUP, individuals)
+
+    return shaped(quality), shaped(ceiling), {name: shaped(m) for name, m in metrics.items()}
+
+
+def _lanes(
+    setting: Setting, plasticity: Plasticity, episode: Episode, rate: Array
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Results in the shape of the lanes, (K, P), which is that of the rate."""
+    trace = simulate(setting.network, plasticity, episode, rate, setting.reading, rate.shape[1])
+    outcome = setting.score(episode, trace)
 
     def living(values: Array) -> Array:
-        return shaped(jnp.where(trace.alive, values, jnp.nan))
+        return jnp.where(trace.alive, values, jnp.nan)
 
     metrics = {name: living(values) for name, values in outcome.metrics.items()}
-    return living(outcome.quality), shaped(outcome.ceiling), metrics
+    return living(outcome.quality), jnp.broadcast_to(outcome.ceiling, rate.shape), metrics
+
+
+def _apart(
+    setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Results (GROUP, P) of lanes that run one by one, as far as the program can tell."""
+
+    def lane(instance: Episode, gain: Array) -> Any:
+        single = jax.tree.map(lambda a: a[..., None, None], instance)
+        found = _lanes(setting, plasticity, single, jnp.full((1, 1), setting.rate) * gain)
+        return jax.tree.map(lambda a: a[0, 0], found)
+
+    # What all individuals share has a last axis of 1 and is not repeated for them.
+    own = jax.tree.map(lambda a: a if a.shape[-1] > 1 else a[..., 0], episode)
+    places = jax.tree.map(lambda a: -1 if a.shape[-1] > 1 else None, episode)
+    groups = jax.tree.map(lambda a: -2 if a.shape[-1] > 1 else -1, episode)
+    return jax.vmap(jax.vmap(lane, in_axes=(places, 0)), in_axes=(groups, None))(own, gains)
+
+
+def large(episodes: Episode) -> bool:
+    """Whether a projection has so many synapses that lanes had better run apart; arrays end in (pre, GROUP, 1)."""
+    return any(int(np.prod(w.shape[-4:-2])) >= LARGE for w in jax.tree.leaves(episodes.w0))
 
 
 def foldable(episodes: Episode, individuals: int, leading: int = 0) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from evolve.pareto import steps
-from evolve.run import Candidate
+from evolve.result import Candidate
 from evolve.symbolic import text
 from substrate.rule import Rule
 

@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
+from evolve.company import beside
 from evolve.evaluate import (
     GROUP,
     WORST,
@@ -36,6 +37,8 @@ from tasks.base import Setting
 
 #: Individuals of a block on a CPU; accelerators take them all at once.
 WIDTH = 8
+#: Weights of all lanes of a block beyond which it is made narrower, so that what a rule computes stays in the cache.
+BLOCK_LIMIT = 32_768
 
 
 class Codes(NamedTuple):
@@ -84,7 +87,10 @@ class Interpreter:
         self.machines = (machines,) if isinstance(machines, Machine) else tuple(machines)
         self.outputs, self.slow = outputs, slow
         devices = jax.devices()
-        self.width = WIDTH if devices[0].platform == "cpu" else max(WIDTH, capacity)
+        self.width = max(WIDTH, capacity)
+        if devices[0].platform == "cpu":
+            largest = max(w[0].size for a in self.arenas[0].episodes for w in jax.tree.leaves(a.w0))
+            self.width = max(1, min(WIDTH, BLOCK_LIMIT // largest))
         self.devices = len(devices)
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
@@ -156,7 +162,7 @@ class Interpreter:
                 for name, code in programs.items()
             }
             length = {name: lengths[block, i] for i, name in enumerate(self.outputs)}
-            plasticity = interpret(mine, length, machine, self.slow)
+            plasticity = beside(interpret(mine, length, machine, self.slow), setting.company)
             episode = jax.tree.map(lambda a: a[where[block], group], episodes)
             quality, ceiling, metrics = learn(setting, plasticity, episode, gains[block], folded)
             return quality, ceiling, metrics if full else {}
@@ -194,15 +200,6 @@ class Interpreter:
             fitness[list(codes)] = self.score(list(codes.values()), arena=arena).fitness
         return fitness
 
-    def score_graphs(self, graphs: Sequence[Graph], arena: Arena) -> np.ndarray:
-        """Scores of rules given as graphs, (individual, instance of all settings)."""
-        scores = np.full((len(graphs), len(arena.settings) * arena.instances), WORST)
-        codes = self._schedule(graphs)
-        if codes:
-            own = self.score(list(codes.values()), arena=arena).score
-            scores[list(codes)] = own.reshape(len(own), -1)
-        return scores
-
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, in one call."""
         if len(self.arenas) == 1:
@@ -225,9 +222,9 @@ class Interpreter:
         return fitness
 
     def bounds(self, arena: Arena) -> Bounds:
-        """Floor and ceiling of an arena; measured once, by not learning."""
+        """Floor and ceiling of an arena, measured once: at rate 0 nothing learns, nor does company."""
         if arena.bounds is None:
-            quality, ceiling, _ = self._instances([self._still(0)], np.ones(1), False, arena)
+            quality, ceiling, _ = self._instances([self._still(0)], np.zeros(1), False, arena)
             arena.bounds = Bounds(quality[0], ceiling[0])
         return arena.bounds
 

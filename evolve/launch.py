@@ -16,17 +16,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from evolve import pictures
+from evolve.choice import Choice, Work, choose, decide, size
 from evolve.config import RunConfig, merge, setting, validated
 from evolve.evaluate import Arena
+from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.export import export
+from evolve.finish import baselines
 from evolve.front_table import equations, front_rows, markdown
-from evolve.interpreter import Interpreter
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
+from evolve.result import Progress, Result
 from evolve.rule_file import RuleFile, read_rule_file
-from evolve.run import REFERENCE, Progress, Result, baselines, run, run_together
-from evolve.runlog import RunLog
+from evolve.run import run, run_together
+from evolve.runlog import PAUSE, RunLog
 from evolve.symbolic import text
 from evolve.tracking import Store
 from rules_zoo import RULES
@@ -34,8 +36,12 @@ from substrate.devices import configure
 from substrate.errors import UserError
 from substrate.lowering import lower
 from substrate.program import Machine
-from substrate.rule import Rule
+from substrate.rule import FORWARD, Rule
 from substrate.simulate import Episode, trajectory
+from tasks import FAMILIES
+
+#: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
+POINTS = 40
 
 
 class View:
@@ -67,6 +73,7 @@ class Recorder:
 
     def generation(self, progress: Progress) -> None:
         """Show a generation and log its numbers."""
+        self.view.generation(progress)  # before the log, which may have to be opened
         tally = progress.tally
         numbers = {
             "best": tally.best,
@@ -80,7 +87,6 @@ class Recorder:
         if progress.generation % self.every == 0 or tally.best > self.best:
             self.log.metrics(progress.generation, numbers)
         self.best = tally.best
-        self.view.generation(progress)
 
 
 def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
@@ -88,9 +94,12 @@ def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
     configure()
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
-    with Store(folder, write=True) as store:
+    config, choice = decide(config)
+    view.phase(f"engine: {choice}")
+    with Store(folder, write=True, late=True) as store:
         name = f"{config.task}-{config.seed}"
-        with store.begin(config.task, name, config.flat(), _tags(config)) as log:
+        tags = {**_tags(config), **_engine(choice)}
+        with store.begin(config.task, name, config.flat(), tags, late=True) as log:
             result = run(config, Recorder(log, view), founder)
             view.phase("writing artifacts")
             _record(log, result)
@@ -103,17 +112,26 @@ def launch_seeds(
 ) -> tuple[list[str], list[Result]]:
     """Run a configuration with several seeds, from its own on; their searches advance together.
 
-    Every seed is a run of its own in the store, without pictures and with about a hundred points a metric.
+    Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric.
     """
     configure()
+    config, choice = decide(config)
+    view.phase(f"engine: {choice}")
     configs = [config.model_copy(update={"seed": config.seed + i}) for i in range(seeds)]
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
-    every = max(1, config.stop.generations // 100)
+    every = max(1, config.stop.generations // POINTS)
+    tags = {**_tags(config), **_engine(choice)}
     with Store(folder, write=True) as store, ExitStack() as stack:
         logs = [
             stack.enter_context(
-                store.begin(c.task, f"{c.task}-{c.seed}", c.flat(), {**_tags(c), "seeds": seeds})
+                store.begin(
+                    c.task,
+                    f"{c.task}-{c.seed}",
+                    c.flat(),
+                    {**tags, "seed": c.seed, "seeds": seeds},
+                    pause=PAUSE * seeds,
+                )
             )
             for c in configs
         ]
@@ -137,6 +155,15 @@ def _tags(config: RunConfig) -> dict[str, str]:
         "python": platform.python_version(),
         "devices": ", ".join(sorted({d.device_kind for d in jax.devices()})),
         **versions,
+    }
+
+
+def _engine(choice: Choice) -> dict[str, str]:
+    """Why the engine among a run's parameters is the one it is."""
+    return {
+        "engine.asked": choice.asked,
+        "engine.interpreter_s": f"{choice.interpreter:.3g}",
+        "engine.compiled_s": f"{choice.compiled:.3g}",
     }
 
 
@@ -169,17 +196,19 @@ def _record(log: RunLog, result: Result, pictures_too: bool = True) -> None:
     log.text("summary.md", summary(log.id, result))
     if pictures_too:
         _draw(log, result)
-    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
     final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
     log.metrics(result.history[-1].generation, {**final, "complexity": result.champion.operators})
+    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
 
 
 def _draw(log: RunLog, result: Result) -> None:
     """The pictures of a run."""
+    from evolve import pictures  # late: Matplotlib takes a second
+
     best = [p.tally.best for p in result.history]
     median = [p.tally.median for p in result.history]
     log.figure("curve.png", pictures.fitness_curve(best, median, _known(result)))
-    points = [(c.operators, c.validation, text(c.rule.changes["forward"])) for c in result.front]
+    points = [(c.operators, c.validation, text(c.rule.changes[FORWARD])) for c in result.front]
     chosen = result.front.index(result.champion)
     log.figure("front.png", pictures.pareto_front(points, chosen, {}))
     curves = _curves(result)
@@ -235,7 +264,7 @@ def summary(run_id: str, result: Result) -> str:
 
 
 def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Angle to the component in degrees and norm, (step, instance), of champion and Oja on test instances."""
+    """Angle to the component in degrees and norm, (step, instance), of champion and rival on test instances."""
     config = result.config
     arena = Arena(config.family, config.task_options, config.seed, "test", 10)
     if "component" not in arena.episodes[-1].target:
@@ -244,7 +273,7 @@ def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     setting_ = arena.settings[-1]
     component = np.asarray(episode.target["component"])
     curves = {}
-    for rule in (result.champion.rule, RULES[REFERENCE]):
+    for rule in (result.champion.rule, RULES[config.family.rival]):
         rate = jnp.full((1, 1), setting_.rate, jnp.float32)
         path = jax.jit(partial(trajectory, setting_.network, lower(rule), every=10))
         w = np.asarray(path(episode, rate))[:, 0, :, :, 0]  # (step, n, K)
@@ -286,6 +315,7 @@ class Table:
     baseline: Row  # the best known rule
     differences: Mapping[str, Difference]
     tuned: bool
+    choice: Choice  # of the engine
 
 
 def ranking(
@@ -297,9 +327,14 @@ def ranking(
     hardware: str,
     settings: Sequence[str],
     folder: Path,
+    engine: str = "auto",
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
     given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
+    if task in FAMILIES:  # what shortens the task for a search has no place in a ranking
+        given["options"] = FAMILIES[task].options().model_dump()
+    if engine != "auto":
+        given["engine"] = engine
     for one in settings:
         given = merge(given, setting(one))
     config = validated(RunConfig, given, "Configuration")
@@ -316,11 +351,18 @@ def ranking(
     if tune_rate:
         training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
     machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-    interpreter = Interpreter(arena, machine, capacity=64)
-    rows = rank_rules(list(rules.values()), arena, interpreter, training)
+    evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
+    times, runs = (
+        (3, 2) if tune_rate else (1, 1)
+    )  # tuning has two rounds and costs as much as the test
+    work = Work(times * len(rules), times, runs * len(rules), *size(config, instances))
+    choice = choose(work, config.engine)
+    if choice.engine == "compiled":
+        evaluator = Compiled([arena])
+    rows = rank_rules(list(rules.values()), arena, evaluator, training)
     known = [r for r in rows if r.rule in RULES] or rows
     differences = {r.rule: difference(r, known[0]) for r in rows}
-    return Table(config, rows, rules, known[0], differences, tune_rate)
+    return Table(config, rows, rules, known[0], differences, tune_rate, choice)
 
 
 def exported(name: str, target: str, folder: Path) -> str:

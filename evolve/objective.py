@@ -16,9 +16,9 @@ from jax import Array, lax
 
 from evolve.evaluate import GROUP, WORST, Arena, Bounds, Scores, foldable, learn
 from substrate.lowering import lower
+from substrate.network import refuse
 from substrate.rule import Rule
 from substrate.simulate import fold
-from substrate.vocabulary import observables
 
 #: Points of one call: without slopes, and with them.
 LANES, SLOPE_LANES = 16, 8
@@ -56,7 +56,7 @@ class Objective:
     """
 
     def __init__(self, rule: Rule, arena: Arena, bounds: Bounds) -> None:
-        observables(rule.reads, arena.observables, f"Rule {rule.name!r}")
+        refuse(rule, arena.shows)
         self.rule, self.arena, self.bounds = rule, arena, bounds
         self.names = tuple(rule.constants)
         self.evaluations = 0  # simulated rules; a slope counts as one per constant

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
-from scipy import stats
 
 from evolve import compiled
-from evolve.evaluate import Arena, Scores
-from evolve.interpreter import Codes, Interpreter
+from evolve.company import alone, company
+from evolve.evaluate import Arena, Bounds, Scores
+from evolve.evaluator import Evaluator, Interpreted
+from evolve.interpreter import Codes
 from substrate.graph import from_rule
+from substrate.network import refuse
 from substrate.program import TooLong
 from substrate.rule import Rule
 
@@ -63,6 +64,8 @@ def _median(values: np.ndarray) -> float:
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % confidence interval of the mean (Student's t)."""
+    from scipy import stats  # late: it takes as long to import as JAX
+
     mean, error = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(values.size)
     half = float(stats.t.ppf(0.975, values.size - 1)) * float(error)
     return mean - half, mean + half
@@ -70,16 +73,22 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 def difference(a: Row, b: Row) -> Difference:
     """How much better `a` is than `b`, instance by instance."""
+    from scipy import stats
+
     delta = (a.scores - b.scores).ravel()
     low, high = interval(delta)
     p = float(stats.wilcoxon(delta).pvalue) if np.any(delta) else 1.0
     return Difference(float(delta.mean()), low, high, p)
 
 
-def codes(rules: Sequence[Rule], interpreter: Interpreter) -> dict[str, Codes]:
+def codes(rules: Sequence[Rule], interpreter: Interpreted) -> dict[str, Codes]:
     """Schedule the rules that an interpreter covers; the others are left out."""
     covered: dict[str, Codes] = {}
-    for rule in rules:
+    other = company(interpreter.arenas[0].settings)
+    for own in rules:
+        rule = alone(own, other)
+        if rule is None:
+            continue
         graph = from_rule(rule)
         known = interpreter.functions.issuperset(node.function for node in graph.nodes)
         fits = not rule.slow and rule.reads <= interpreter.terminals
@@ -91,52 +100,93 @@ def codes(rules: Sequence[Rule], interpreter: Interpreter) -> dict[str, Codes]:
 
 def measure(
     rules: Sequence[Rule],
-    gains: Mapping[str, Sequence[float]],
+    gains: Mapping[str, Sequence[float]] | None,
     arena: Arena,
-    interpreter: Interpreter,
+    evaluator: Evaluator,
 ) -> dict[str, Scores]:
-    """Score every rule at its own list of gains, which are the individuals of its scores.
-
-    Rules that the interpreter covers run in it together, the others are compiled one by one.
+    """Score every rule at its own list of gains, by default 1, which are the individuals of its scores.
 
     Raises
     ------
     UserError
         If a rule reads what the task's network does not show.
     """
-    for rule in rules:
-        arena.admit(rule)
-    covered = codes(rules, interpreter)
-    measured: dict[str, Scores] = {}
-    population = [covered[name] for name in covered for _ in gains[name]]
-    if population:
-        factors = [g for name in covered for g in gains[name]]
-        scores = interpreter.score(population, factors, full=True, arena=arena)
-        at = 0
-        for name in covered:
-            own = slice(at, at := at + len(gains[name]))
-            metrics = {k: m[own] for k, m in scores.metrics.items()}
-            measured[name] = Scores(scores.score[own], scores.quality[own], metrics)
-    bounds, others = interpreter.bounds(arena), [r for r in rules if r.name not in covered]
-    # Threads: nearly all of the time goes to XLA's compiler, which lets go of the interpreter lock.
-    scored = joblib.Parallel(n_jobs=-1, prefer="threads")(
-        joblib.delayed(compiled.measure)(rule, arena, bounds, gains[rule.name]) for rule in others
-    )
-    return measured | {rule.name: scores for rule, scores in zip(others, scored, strict=True)}
+    return measure_all([rules], gains, [arena], evaluator)[0]
 
 
-def tuned(rules: Sequence[Rule], training: Arena, interpreter: Interpreter) -> dict[str, float]:
+def measure_all(
+    rules: Sequence[Sequence[Rule]],
+    gains: Mapping[str, Sequence[float]] | None,
+    arenas: Sequence[Arena],
+    evaluator: Evaluator,
+) -> list[dict[str, Scores]]:
+    """Score lists of rules, each on the arena in its place.
+
+    Rules that an interpreter covers run in it together, the others are compiled, those with the same gains in one
+    program that serves all arenas.
+
+    Raises
+    ------
+    UserError
+        If a rule reads what the task's network does not show.
+    """
+
+    def at(rule: Rule) -> tuple[float, ...]:
+        return (1.0,) if gains is None else tuple(gains[rule.name])
+
+    for some, arena in zip(rules, arenas, strict=True):
+        for rule in some:
+            refuse(rule, arena.shows)
+    bounds = evaluator.bounds_of(arenas)
+    measured: list[dict[str, Scores]] = [{} for _ in arenas]
+    if isinstance(evaluator, Interpreted):
+        covered = [codes(some, evaluator) for some in rules]
+        lists = [
+            [r for r in some if r.name in own] for some, own in zip(rules, covered, strict=True)
+        ]
+        raw = evaluator.each(
+            [
+                [own[r.name] for r in x for _ in at(r)]
+                for x, own in zip(lists, covered, strict=True)
+            ],
+            arenas,
+            [[g for r in x for g in at(r)] for x in lists],
+            full=True,
+        )
+        for place, (quality, _, metrics) in enumerate(raw):
+            first = 0
+            for rule in lists[place]:
+                own = slice(first, first := first + len(at(rule)))
+                part = (quality[own], {k: m[own] for k, m in metrics.items()})
+                measured[place][rule.name] = _scores(bounds[place], *part)
+    for place, (some, arena) in enumerate(zip(rules, arenas, strict=True)):
+        others: dict[tuple[float, ...], list[Rule]] = {}
+        for rule in some:
+            if rule.name not in measured[place]:
+                others.setdefault(at(rule), []).append(rule)
+        for factors, bundle in others.items():
+            found = compiled.instances(bundle, arena, factors)
+            for rule, (quality, _, metrics) in zip(bundle, found, strict=True):
+                measured[place][rule.name] = _scores(bounds[place], quality, metrics)
+    return measured
+
+
+def _scores(bounds: Bounds, quality: np.ndarray, metrics: dict[str, np.ndarray]) -> Scores:
+    return Scores(bounds.normalise(quality), quality, metrics)
+
+
+def tuned(rules: Sequence[Rule], training: Arena, evaluator: Evaluator) -> dict[str, float]:
     """The factor on the learning rate with which each rule trains best; all get the same number of trials."""
     best = dict.fromkeys((rule.name for rule in rules), 1.0)
     for factors in (COARSE, FINE):
         gains = {name: [b * f for f in factors] for name, b in best.items()}
-        tried = measure(rules, gains, training, interpreter)
+        tried = measure(rules, gains, training, evaluator)
         best = {n: gains[n][int(np.argmax(s.fitness))] for n, s in tried.items()}
     return best
 
 
 def rank(
-    rules: Sequence[Rule], arena: Arena, interpreter: Interpreter, training: Arena | None = None
+    rules: Sequence[Rule], arena: Arena, evaluator: Evaluator, training: Arena | None = None
 ) -> list[Row]:
     """Measure rules on the same instances, best first.
 
@@ -146,7 +196,18 @@ def rank(
         If given, every rule runs at the learning rate that suits it best on these instances, rather than at the
         task's.
     """
-    gains = tuned(rules, training, interpreter) if training else {r.name: 1.0 for r in rules}
-    measured = measure(rules, {name: (g,) for name, g in gains.items()}, arena, interpreter)
-    rows = [row(name, scores, gain=gains[name]) for name, scores in measured.items()]
+    gains = tuned(rules, training, evaluator) if training else {r.name: 1.0 for r in rules}
+    measured = measure(rules, {name: (g,) for name, g in gains.items()}, arena, evaluator)
+    return _ordered(measured, gains)
+
+
+def rank_all(
+    rules: Sequence[Sequence[Rule]], arenas: Sequence[Arena], evaluator: Evaluator
+) -> list[list[Row]]:
+    """Measure lists of rules at the task's rate, each on the arena in its place; each best first."""
+    return [_ordered(measured, {}) for measured in measure_all(rules, None, arenas, evaluator)]
+
+
+def _ordered(measured: Mapping[str, Scores], gains: Mapping[str, float]) -> list[Row]:
+    rows = [row(name, scores, gain=gains.get(name, 1.0)) for name, scores in measured.items()]
     return sorted(rows, key=lambda r: (-r.score, r.rule))

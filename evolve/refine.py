@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import cycle
 
 import jax
-import joblib
 
 from evolve.constants import Method, tune
 from evolve.evaluate import Arena, Bounds
@@ -80,6 +79,8 @@ def refine(
             evaluations=tuned.evaluations + snapped.evaluations,
             method=tuned.method,
         )
+
+    import joblib  # late: most runs never come here
 
     # Threads: compiling lets go of the interpreter lock, and so does the simulation.
     return list(

@@ -4,8 +4,9 @@ import io
 import math
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
@@ -50,22 +51,32 @@ class RunLog:
 
     Parameters
     ----------
+    run
+        Its id, or what opens the run and returns its id; called when something is first written, or asks for `id`.
     last
         The last step that was logged before; it and earlier ones are not logged again.
+    pause
+        Seconds between two writes of metrics.
     """
 
-    def __init__(self, sink: Sink, run: str, last: int = -1) -> None:
-        self.id = run
-        self._sink = sink
-        self._last = last
+    def __init__(
+        self, sink: Sink, run: str | Callable[[], str], last: int = -1, pause: float = PAUSE
+    ) -> None:
+        self._run, self._sink = run, sink
+        self._last, self._pause = last, pause
         self._waiting: list[Point] = []
         self._due = 0.0
         self._open = True
 
+    @cached_property
+    def id(self) -> str:
+        """The run's id."""
+        return self._run if isinstance(self._run, str) else self._run()
+
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Log the numbers of one step, without those that are not finite.
 
-        They are written twice a second at most, all that wait in one call.
+        They are written twice a second at most (see `pause`), all that wait in one call.
         """
         if step <= self._last:
             return
@@ -81,11 +92,12 @@ class RunLog:
         if self._waiting:
             self._sink.log(self.id, metrics=self._waiting)
         self._waiting = []
-        self._due = time.monotonic() + PAUSE
+        self._due = time.monotonic() + self._pause
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Set what may change while a run goes on; `champion` and `score` are shown in lists."""
-        self._sink.log(self.id, tags=values)
+        self._sink.log(self.id, metrics=self._waiting, tags=values)
+        self._waiting = []
 
     def text(self, name: str, content: str) -> None:
         """Keep a text as an artifact, in place of an earlier one of this name."""

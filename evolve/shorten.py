@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from math import comb
 
 import sympy
@@ -32,6 +32,7 @@ _ROUNDS = 3
 Size = tuple[int, int, int, int, str]
 
 
+@lru_cache(maxsize=50_000)  # a search meets most forms several times
 def size(expression: Expr) -> Size:
     """Order forms: fewest extreme numbers, fewest operators, least depth, shortest text."""
     written = TEXT.write(expression)
@@ -177,16 +178,33 @@ def _cheap(plain: Expr) -> Iterator[Form]:
         return
     yield partial(sympy.expand, plain)
     yield partial(sympy.factor, plain)
-    yield partial(sympy.together, plain)
-    yield partial(sympy.cancel, plain)
-    yield lambda: sympy.together(sympy.cancel(plain))
+    if not _whole(plain):  # or there is no denominator
+        yield partial(sympy.together, plain)
+        yield partial(sympy.cancel, plain)
+        yield lambda: sympy.together(sympy.cancel(plain))
     for symbol in sorted(plain.free_symbols, key=str):
-        yield partial(_collected, plain, symbol, None)
-        yield partial(_collected, plain, symbol, sympy.factor)
+        parts: dict[Expr, Expr] = {}
+        yield partial(_collected, plain, symbol, parts)
+        yield lambda parts=parts: _sum(parts, sympy.factor)  # type: ignore[misc]
 
 
-def _collected(plain: Expr, symbol: Symbol, func: Form | None) -> Expr:
-    return sympy.collect(sympy.expand(plain), symbol, func)
+def _collected(plain: Expr, symbol: Symbol, parts: dict[Expr, Expr]) -> Expr:
+    """Collect the powers of a symbol; what is in front of each is left in `parts`."""
+    parts |= sympy.collect(sympy.expand(plain), symbol, evaluate=False)
+    return _sum(parts, lambda part: part)
+
+
+def _sum(parts: dict[Expr, Expr], form: Callable[[Expr], Expr]) -> Expr:
+    return sympy.Add(*(power * form(part) for power, part in parts.items()))
+
+
+def _whole(node: Expr) -> bool:
+    """Whether it is a polynomial with whole coefficients as it stands."""
+    if node.is_Pow:
+        return bool(node.exp.is_Integer and node.exp > 0) and _whole(node.base)
+    if node.is_Add or node.is_Mul:
+        return all(map(_whole, node.args))
+    return bool(node.is_Symbol or node.is_Integer)
 
 
 def _nesting(node: Expr) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from evolve import storage
 from evolve.lock import HeldError, Lock, holder
-from evolve.runlog import Point, RunLog, Status
+from evolve.runlog import PAUSE, Point, RunLog, Status
 from evolve.runrows import STATUSES, WRITER, RunRow, pick, plain, row, short
 from substrate.errors import UserError
 
@@ -42,20 +42,39 @@ class Store:
         Take the lock and make the database now, so that what cannot work is refused before
         anything else is done; otherwise `begin` does it. The lock is held until `close`, or until
         the process ends in any way.
+    late
+        If the database is there, leave to the first write what needs MLflow, which takes two seconds: a
+        search shows its first generation before that.
     """
 
-    def __init__(self, folder: Path, write: bool = False) -> None:
+    def __init__(self, folder: Path, write: bool = False, late: bool = False) -> None:
         self.files = storage.locate(folder)
         self._lock: Lock | None = None
+        self._made = False
         if write:
-            self.claim()
+            self.claim(late)
         else:
             storage.holds_runs(self.files)
 
-    def claim(self) -> None:
-        """Become the one writer."""
-        if self._lock is not None:
+    def claim(self, late: bool = False) -> None:
+        """Become the one writer; what needs MLflow may come later if the database is there."""
+        if self._lock is None:
+            self._take()
+        if self._made or (late and storage.holds_runs(self.files)):
             return
+        try:
+            if not storage.holds_runs(self.files):
+                self._create()
+            with self._speaking():
+                storage.settle(self.files.database, self.files.root)
+                self._bury()
+        except BaseException:
+            self.close()
+            raise
+        self._made = True
+
+    def _take(self) -> None:
+        """Take the lock, if the folder can be a store's."""
         storage.prepare(self.files)
         storage.holds_runs(self.files)  # refuse before a lock file is made
         try:
@@ -67,15 +86,6 @@ class Store:
                 f"The run store {self.files.folder} is being written by {who}. Wait until it has "
                 "finished, or give another folder with --runs."
             ) from None
-        try:
-            if not storage.holds_runs(self.files):
-                self._create()
-            with self._speaking():
-                storage.settle(self.files.database, self.files.root)
-                self._bury()
-        except BaseException:
-            lock.release()
-            raise
         self._lock = lock
 
     def close(self) -> None:
@@ -83,6 +93,7 @@ class Store:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+            self._made = False
 
     def __enter__(self) -> Self:
         return self
@@ -91,20 +102,35 @@ class Store:
         self.close()
 
     def begin(
-        self, experiment: str, name: str, params: Mapping[str, object], tags: Mapping[str, object]
+        self,
+        experiment: str,
+        name: str,
+        params: Mapping[str, object],
+        tags: Mapping[str, object],
+        pause: float = PAUSE,
+        late: bool = False,
     ) -> RunLog:
-        """Open a run; lists show parameters `task` and `seed`, tags `champion` and `score`."""
-        self.claim()
-        with self._speaking():
-            signed = _tags({**tags, **self._signature()})
-            made = self._client.create_run(self._experiment(experiment), run_name=name, tags=signed)
-            log = RunLog(self, made.info.run_id)
-            try:
-                self._describe(log, {key: plain(value) for key, value in params.items()})
-            except BaseException:
-                log.finish("failed")
-                raise
-        return log
+        """Open a run; lists show parameters `task` and `seed`, tags `champion` and `score`.
+
+        Runs that are open together should pause longer: each write costs as much as for a run alone. A run that
+        opens late is in the store from its first write on.
+        """
+        self.claim(late)
+
+        def opened() -> str:
+            self.claim()
+            with self._speaking():
+                signed = _tags({**tags, **self._signature()})
+                where = self._experiment(experiment)
+                run: str = self._client.create_run(where, run_name=name, tags=signed).info.run_id
+                try:
+                    self._describe(run, {key: plain(value) for key, value in params.items()})
+                except BaseException:
+                    self.end(run, "failed")
+                    raise
+            return run
+
+        return RunLog(self, opened if late else opened(), pause=pause)
 
     def resume(self, run: str) -> RunLog:
         """Go on with a run; steps that it has logged already are not logged again."""
@@ -210,15 +236,15 @@ class Store:
             storage.settle(made, self.files.root)
             storage.install(made, self.files)
 
-    def _describe(self, log: RunLog, params: Mapping[str, str]) -> None:
+    def _describe(self, run: str, params: Mapping[str, str]) -> None:
         """Log parameters; those that are too long for MLflow are whole in an artifact."""
         from mlflow.entities import Param
 
         shown = [Param(key, short(value, LONGEST_PARAM)) for key, value in params.items()]
         for at in range(0, len(shown), MOST_PARAMS):
-            self._client.log_batch(log.id, params=shown[at : at + MOST_PARAMS])
+            self._client.log_batch(run, params=shown[at : at + MOST_PARAMS])
         if any(len(value) > LONGEST_PARAM for value in params.values()):
-            log.text("params.json", json.dumps(params, indent=2))
+            RunLog(self, run).text("params.json", json.dumps(params, indent=2))
 
     def _experiment(self, name: str) -> str:
         """The id of an experiment of ours; one that was deleted in MLflow comes back."""

@@ -72,4 +72,4 @@ def clamped(recurrent: bool = True, delayed: bool = False) -> Network:
             seen["pre_delayed"] = arriving[None]
         return learn(state, plasticity, seen, rate[None, None]), u
 
-    return Network(shown, start, step)
+    return Network({FORWARD: shown}, start, step)

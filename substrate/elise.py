@@ -22,6 +22,7 @@ from jax import Array
 from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "phi_u", "phi_v", "rbar"})
@@ -142,4 +143,4 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         both = jnp.where(seen[:, None] & seen[None], among_visible, 1.0)
         return (both * (1 - jnp.eye(n)))[..., None, None].astype(w.dtype)
 
-    return Network(OBSERVABLES, init, step)
+    return Network({FORWARD: OBSERVABLES}, init, step)

@@ -8,21 +8,15 @@ move. For several outputs a rule may read the lateral sums that subspace rules n
 
 from functools import lru_cache
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
+from substrate.activations import ACTIVATIONS
 from substrate.errors import unknown
 from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start
-
-ACTIVATIONS = {
-    "linear": lambda u: u,
-    "relu": jax.nn.relu,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-}
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "w_norm", "pre_norm"})
 LATERAL = frozenset({"lat", "lat_ord"})
@@ -62,11 +56,11 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
     Raises
     ------
     UserError
-        If the activation is not one of `ACTIVATIONS`.
+        If there is no such activation.
     """
     if activation not in ACTIVATIONS:
         raise unknown("activation", activation, ACTIVATIONS)
-    phi = ACTIVATIONS[activation]
+    phi = ACTIVATIONS[activation].phi
 
     def step(
         plasticity: Plasticity, state: Synapses, drive: Array, rate: Array
@@ -88,4 +82,4 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
             seen["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
         return learn(state, plasticity, seen, rate[None, None]), y
 
-    return Network(OBSERVABLES | LATERAL if lateral else OBSERVABLES, start, step)
+    return Network({FORWARD: OBSERVABLES | LATERAL if lateral else OBSERVABLES}, start, step)

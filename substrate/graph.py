@@ -4,14 +4,17 @@ An operand is the name of a terminal, a number, or the index of an earlier node.
 0.0 are equal in Python, and a node's index must never be taken for a number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import sympy
+from jax import Array
 
 from substrate.functions import FUNCTIONS
 from substrate.lowering import walk
-from substrate.rule import Rule, Slow
+from substrate.plasticity import Plasticity, Seen, SlowUpdate
+from substrate.rule import FORWARD, Rule, Slow
 from substrate.vocabulary import names
 
 
@@ -98,6 +101,31 @@ def to_rule(graph: Graph, name: str, slow: tuple[Slow, ...] = ()) -> Rule:
     if set(equations) == {"dw"}:
         return Rule(name, equations["dw"], slow=rates)
     return Rule(name, {key.removeprefix("dw_"): e for key, e in equations.items()}, slow=rates)
+
+
+def lower_graph(graph: Graph, slow: tuple[Slow, ...] = ()) -> Plasticity:
+    """Make the plasticity of a graph, operation by operation as it stands; numbers are compiled in."""
+
+    def bind(output: Operand) -> Callable[[Seen], Array]:
+        def run(seen: Seen) -> Array:
+            values: list[Array] = []
+
+            def value(operand: Operand) -> Array:
+                if isinstance(operand, int):
+                    return values[operand]
+                return seen[operand] if isinstance(operand, str) else jnp.float32(operand.value)
+
+            for node in graph.nodes:
+                function = FUNCTIONS[node.function]
+                values.append(function.jax(*map(value, (node.a, node.b)[: function.arity])))
+            return value(output)
+
+        return run
+
+    equations = {name: bind(operand) for name, operand in graph.outputs.items()}
+    rates = {s.name: SlowUpdate(equations.pop(f"d_{s.name}"), s.scope, s.initial) for s in slow}
+    changes = {FORWARD if n == "dw" else n.removeprefix("dw_"): f for n, f in equations.items()}
+    return Plasticity(changes, rates)
 
 
 def _exact(value: float) -> sympy.Expr:

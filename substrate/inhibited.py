@@ -15,6 +15,7 @@ from jax import Array
 from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "winner"})
@@ -68,4 +69,4 @@ def feedback_inhibited(gain: float = 1.0, bound: float = 1.0) -> Network:
         after = learn(state, plasticity, seen, rate[None, None])
         return after._replace(w=jnp.clip(after.w, 0.0, bound)), y
 
-    return Network(OBSERVABLES, start, step)
+    return Network({FORWARD: OBSERVABLES}, start, step)

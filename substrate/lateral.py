@@ -21,7 +21,7 @@ from substrate.plasticity import Plasticity
 from substrate.synapses import Synapses, learn, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta"})
-PROJECTIONS = frozenset({"forward", "lateral", "bias"})
+PROJECTIONS = ("forward", "lateral", "bias")
 
 
 @lru_cache
@@ -88,4 +88,4 @@ def lateral(
             after["lateral"] = inhibiting._replace(w=jnp.maximum(inhibiting.w, 0.0))
         return after, y
 
-    return Network(OBSERVABLES, init, step, PROJECTIONS)
+    return Network(dict.fromkeys(PROJECTIONS, OBSERVABLES), init, step)

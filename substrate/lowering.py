@@ -3,6 +3,7 @@
 No code is generated or executed as text.
 """
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import TypeVar
@@ -146,7 +147,7 @@ def lower(rule: Rule, constants: Mapping[str, Array] | None = None) -> Plasticit
     )
 
     def bind(expression: sympy.Expr) -> Callable[[Seen], Array]:
-        return lambda seen: compute(expression, {**values, **seen})
+        return lambda seen: compute(expression, ChainMap(values, seen))  # type: ignore[arg-type]
 
     return Plasticity(
         dw={p: bind(e) for p, e in rule.changes.items()},

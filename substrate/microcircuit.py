@@ -16,6 +16,7 @@ from jax import Array, lax
 
 from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "eta"})
@@ -127,4 +128,4 @@ def microcircuit(circuit: Circuit, plastic: str) -> Network:
         after = after._replace(w=jnp.maximum(after.w, 0.0))
         return state._replace(plastic=after), a[connection.post]
 
-    return Network(OBSERVABLES, init, step)
+    return Network({FORWARD: OBSERVABLES}, init, step)

@@ -1,13 +1,14 @@
 """What a network is to everybody else: what it shows, how it starts, how it steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jax import Array
 
 from substrate.errors import UserError
 from substrate.plasticity import Plasticity
-from substrate.rule import FORWARD
+from substrate.rule import FORWARD, Rule
+from substrate.vocabulary import observables
 
 
 class Network(NamedTuple):
@@ -16,26 +17,35 @@ class Network(NamedTuple):
     `init(plasticity, w0)` takes weights (post, pre, K, P) and gives the state, everything that the next step needs:
     a tree of `Synapses` and of arrays that end in the lanes (K, P). `step(plasticity, state, drive, rate)` takes the
     input of one step (pre, K, P or 1) and the learning rate (K or 1, P or 1), and returns the next state and the
-    output (post, K, P). Weights and inputs are trees where there are several of them. `projections` are those that
-    may learn; one that a rule does not name keeps its weights.
+    output (post, K, P). Weights and inputs are trees where there are several of them.
     """
 
-    observables: frozenset[str]
+    shows: Mapping[str, frozenset[str]]  # what the synapses of each plastic projection observe
     init: Callable[[Plasticity, Any], Any]
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
-    projections: frozenset[str] = frozenset({FORWARD})
 
 
-def projections(wanted: frozenset[str], available: frozenset[str], who: str) -> None:
-    """Refuse a rule for a projection that the network does not have, or has but keeps fixed.
+def refuse(rule: Rule, shows: Mapping[str, frozenset[str]]) -> None:
+    """Refuse a rule that changes a projection that is not there, or reads what its synapses do not observe.
 
     Raises
     ------
     UserError
-        Naming the missing projections and those that may learn.
+        Naming what is missing and what there is.
     """
-    if missing := sorted(wanted - available):
-        raise UserError(
-            f"{who} changes the projection {', '.join(missing)}, which this network does not let learn. "
-            f"It has {', '.join(sorted(available))}. Choose a rule or a task that agree."
-        )
+    for projection, reads in rule.reads_by_projection.items():
+        if projection not in shows:
+            raise UserError(
+                f"Rule {rule.name!r} changes the projection {projection!r}, which this network does not have. "
+                f"Its plastic projections: {', '.join(shows)}. Choose a rule or a task that agree."
+            )
+        where = "" if projection == FORWARD else f" at the projection {projection!r}"
+        observables(reads, shows[projection], f"Rule {rule.name!r}{where}")
+
+
+def runs(rule: Rule, shows: Mapping[str, frozenset[str]]) -> bool:
+    """Whether every projection that a rule changes is there and shows what it reads."""
+    return all(
+        projection in shows and reads <= shows[projection]
+        for projection, reads in rule.reads_by_projection.items()
+    )

@@ -4,7 +4,7 @@
 calls it without knowing which.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +14,25 @@ from substrate.rule import FORWARD
 
 #: What the synapses of one projection see; every entry broadcasts to (post, pre, instances, individuals).
 Seen = Mapping[str, Array]
+
+
+class Lazy(Mapping[str, Array]):
+    """Signals by name, each computed when it is first read: what no rule reads costs nothing, not even compiling."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Array]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 class SlowUpdate(NamedTuple):

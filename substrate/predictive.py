@@ -18,6 +18,7 @@ from jax import Array
 from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "pre_tr", "eps_w"})
@@ -70,7 +71,7 @@ def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> N
         z = (v > threshold).astype(v.dtype)
         return Neurons(synapses, v, z, keep * state.trace + drive), z
 
-    return Network(OBSERVABLES, init, step)
+    return Network({FORWARD: OBSERVABLES}, init, step)
 
 
 def psp(spikes: np.ndarray, tau: float = 2.0, dt: float = 0.05) -> np.ndarray:

@@ -9,8 +9,12 @@ import sympy
 from substrate.errors import UserError
 from substrate.vocabulary import SCOPES, VOCABULARY, Locality
 
-#: The projection that `dw` means where a network has only one.
+#: The projection that `dw` means where a network has only one: the weights that carry the input forward.
 FORWARD = "forward"
+#: The last of them in a layered network; follows the rule of `FORWARD` where a rule does not name it.
+READOUT = "readout"
+#: Weights that carry errors back, and weights among the neurons of one layer.
+FEEDBACK, LATERAL = "feedback", "lateral"
 
 #: Where a slow variable of each scope is kept.
 KEPT = {
@@ -86,6 +90,9 @@ class Rule:
         projections = self.dw if isinstance(self.dw, Mapping) else {FORWARD: self.dw}
         return {p: sympy.sympify(e, strict=True) for p, e in projections.items()}
 
+    def __hash__(self) -> int:
+        return hash((self.name, *self.equations.values(), *self.constants.values()))
+
     def _check(self) -> None:
         own = [*self.constants, *(s.name for s in self.slow)]
         for taken in {n for n in own if own.count(n) > 1 or n in VOCABULARY}:
@@ -131,6 +138,15 @@ class Rule:
         """Names of the observables that the rule needs."""
         symbols = {str(s) for e in self.equations.values() for s in e.free_symbols}
         return frozenset(symbols & VOCABULARY.keys())
+
+    @property
+    def reads_by_projection(self) -> dict[str, frozenset[str]]:
+        """Names of the observables that each projection needs; slow variables belong to all that a rule changes."""
+        kept = {str(s) for slow in self.slow for s in slow.rate.free_symbols}
+        return {
+            projection: frozenset(({str(s) for s in e.free_symbols} | kept) & VOCABULARY.keys())
+            for projection, e in self.changes.items()
+        }
 
     @property
     def locality(self) -> Locality:

@@ -4,6 +4,7 @@ Every network lets its synapses learn here and nowhere else, so that what lies u
 the schedule of updates) is one matter for all networks.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -63,7 +64,7 @@ def learn(
     rate
         Learning rate, broadcasting to the lanes (K, P).
     """
-    seen = {**seen, **synapses.slow}
+    seen = ChainMap(synapses.slow, seen)  # type: ignore[arg-type]
     slow = {
         name: jnp.broadcast_to(synapses.slow[name] + update.change(seen), synapses.slow[name].shape)
         for name, update in plasticity.slow.items()

@@ -42,42 +42,48 @@ class Observable:
         return Symbol(self.name)
 
 
+_S, _N, _B, _X = Locality
+
 _LIST = (
-    Observable("pre", "presynaptic activity x_j", "pre", Locality.SYNAPSE),
-    Observable("post", "postsynaptic activity y_i", "post", Locality.SYNAPSE),
-    Observable("w", "weight of this synapse w_ij", "synapse", Locality.SYNAPSE),
-    Observable(
-        "u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", Locality.NEURON
-    ),
-    Observable(
-        "eta", "learning rate at which the network applies dw", "global", Locality.BROADCAST
-    ),
-    Observable("lat", "sum over all outputs k of y_k w_kj", "pre", Locality.NONLOCAL),
-    Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", Locality.NONLOCAL),
-    Observable(
-        "w_norm", "Euclidean norm of the neuron's incoming weights", "post", Locality.NONLOCAL
-    ),
-    Observable("pre_norm", "Euclidean norm of the input vector", "global", Locality.NONLOCAL),
-    Observable(
-        "pre_delayed",
-        "presynaptic activity as it arrives, one axonal delay ago",
-        "pre",
-        Locality.NEURON,
-    ),
-    Observable(
-        "u_pre", "net input of the presynaptic neuron, sum_k w_jk x_k", "pre", Locality.NEURON
-    ),
-    Observable("pre_tr", "trace of the presynaptic activity, low-passed", "pre", Locality.NEURON),
-    Observable("rbar", "leaky average of the presynaptic rate", "pre", Locality.NEURON),
-    Observable("phi_u", "rate of the soma, phi(u_i)", "post", Locality.NEURON),
-    Observable("phi_v", "rate that the dendrite alone predicts", "post", Locality.NEURON),
-    Observable(
-        "eps_w",
-        "projected prediction error of the neuron, sum_j (x_j - u w_j) w_j",
-        "post",
-        Locality.NONLOCAL,
-    ),
-    Observable("winner", "1 for the most active output, else 0", "post", Locality.NONLOCAL),
+    Observable("pre", "presynaptic activity x_j", "pre", _S),
+    Observable("post", "postsynaptic activity y_i", "post", _S),
+    Observable("w", "weight of this synapse w_ij", "synapse", _S),
+    Observable("u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", _N),
+    Observable("dphi", "slope phi'(u_i) of the nonlinearity", "post", _N),
+    Observable("leak", "part dt / tau of a neuron's state that one step replaces", "global", _N),
+    Observable("eta", "learning rate at which the network applies dw", "global", _B),
+    # Errors. At an output neuron all of them are target less answer.
+    Observable("err", "error of an output neuron, target less answer; 0 elsewhere", "post", _N),
+    Observable("fb_err", "error carried down layer by layer by feedback weights", "post", _N),
+    Observable("dfa_err", "output error carried down directly by fixed weights", "post", _N),
+    Observable("bp_err", "error carried down by the forward weights themselves", "post", _X),
+    Observable("sign_err", "error carried down by weights of the forward signs", "post", _X),
+    Observable("pre_err", "teaching signal of the presynaptic neuron, dphi fb_err", "pre", _N),
+    Observable("err_power", "sum of the squared errors of all output neurons", "global", _B),
+    # Perturbation: the network answers a second time, with noise; noise is in units of its standard deviation.
+    Observable("noise", "noise xi_i injected into the neuron", "post", _N),
+    Observable("du", "change of u_i that all the noise has caused", "post", _N),
+    Observable("du_power", "mean square of du over all neurons", "global", _X),
+    Observable("dloss", "change of the loss that the noise has caused", "global", _B),
+    Observable("dreward", "reward of the trial that ends, less its running mean", "global", _B),
+    Observable("w_noise", "noise injected into this weight", "synapse", _S),
+    Observable("dloss_w", "change of the loss that noise in the weights has caused", "global", _B),
+    Observable("mirror", "answer of the sending neuron to its target's noise alone", "pre", _N),
+    # Time: what is kept of the past.
+    Observable("pre_delayed", "presynaptic activity as it arrives, one delay ago", "pre", _N),
+    Observable("pre_tr", "trace of the presynaptic activity, low-passed", "pre", _N),
+    Observable("rbar", "leaky average of the presynaptic rate", "pre", _N),
+    # Other parts of the two neurons.
+    Observable("u_pre", "net input of the presynaptic neuron, sum_k w_jk x_k", "pre", _N),
+    Observable("phi_u", "rate of the soma, phi(u_i)", "post", _N),
+    Observable("phi_v", "rate that the dendrite alone predicts", "post", _N),
+    # Sums over other synapses and neurons.
+    Observable("eps_w", "projected prediction error, sum_j (x_j - u w_j) w_j", "post", _X),
+    Observable("winner", "1 for the most active output, else 0", "post", _X),
+    Observable("lat", "sum over all outputs k of y_k w_kj", "pre", _X),
+    Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", _X),
+    Observable("w_norm", "Euclidean norm of the neuron's incoming weights", "post", _X),
+    Observable("pre_norm", "Euclidean norm of the input vector", "global", _X),
 )
 
 VOCABULARY: Mapping[str, Observable] = MappingProxyType({o.name: o for o in _LIST})

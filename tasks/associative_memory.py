@@ -126,5 +126,6 @@ FAMILY = Family(
     "Storkey 1997, ICANN, LNCS 1327:451-456",
     options=AssociativeMemoryOptions,
     build=build,
-    terminals=("pre", "post", "w", "u", "u_pre"),
+    rival="hopfield",
+    search={"genes": {"terminals": ("pre", "post", "w", "u", "u_pre")}},
 )

@@ -5,8 +5,8 @@ the best known solution (`ceiling`). A family may have several settings, such as
 shape of network, compiled once, and they count equally.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jax import Array
 from pydantic import BaseModel, ConfigDict
 
 from substrate.network import Network
+from substrate.rule import Rule
 from substrate.simulate import Episode, Reading, Trace
 
 #: Streams of instances that never meet: searches see the first, champions are chosen on the second, all that is
@@ -64,6 +65,7 @@ class Setting:
     sample: Callable[[Draw], Instance]
     reading: Reading
     score: Callable[[Episode, Trace], Outcome]
+    company: Rule | None = None  # how the projections change that do not evolve
 
 
 class Options(BaseModel):
@@ -86,8 +88,12 @@ class Family:
         The settings that a user may change, with their defaults.
     build
         Turns options into settings.
-    terminals
-        What a search reads if its user does not say; `pre`, `post` and `w` if empty.
+    rival
+        The known rule whose training score a search is compared with while it runs.
+    baselines
+        The known rules that stand beside a champion; all that the networks can run if not given.
+    search
+        What a search on this family starts from: settings of a run's configuration that replace its defaults.
     """
 
     name: str
@@ -96,7 +102,9 @@ class Family:
     reference: str
     options: type[Options]
     build: Callable[[Any], tuple[Setting, ...]]
-    terminals: tuple[str, ...] = ()
+    rival: str = "oja"
+    baselines: tuple[str, ...] | None = None
+    search: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def draw(setting: Setting, where: tuple[int, int], split: str, instances: range) -> Episode:

@@ -129,4 +129,5 @@ FAMILY = Family(
     reference="Marr 1969, J. Physiol. 202:437-470; Rumelhart & Zipser 1985, Cogn. Sci. 9:75-112",
     options=PatternSeparationOptions,
     build=build,
+    rival="instar",
 )

@@ -111,5 +111,6 @@ FAMILY = Family(
     "Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57:2861-2864",
     options=SequenceLearningOptions,
     build=build,
-    terminals=("pre", "pre_delayed", "post", "w", "u"),
+    rival="asymmetric_hebb",
+    search={"genes": {"terminals": ("pre", "pre_delayed", "post", "w", "u")}},
 )

@@ -15,7 +15,7 @@ from evolve.bench.workloads import FULL, QUICK, published, random_rules, trainin
 from evolve.config import RunConfig, load, validated
 from evolve.display import Watch
 from evolve.interpreter import Interpreter
-from evolve.run import Progress
+from evolve.result import Progress
 from evolve.search import Tally
 from rules_zoo import RULES
 from substrate.errors import UserError

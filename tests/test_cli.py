@@ -178,6 +178,7 @@ BAD = [
     (["run", "pca", "--set", 'genes.primitives=["sin"]'], "sin.*Known.*tanh"),
     (["run", "pca", "--set", 'genes.terminals=["lat"]'], "lat.*does not show"),
     (["run", "pca", "--set", "variation.tournament=3"], "tournament.*parents"),
+    (["run", "pca", "--engine", "quick"], "engine.*quick.*interpreter.*compiled"),
     (["run", "pca", "--generations", "-1"], "generations.*-1"),
     (["run", "pca", "--start", "ojaa"], "ojaa"),
     (["run", "pca", "--config", "missing.toml"], "missing.toml"),

@@ -10,10 +10,11 @@ from sympy import expand
 
 from evolve import pareto, search
 from evolve.config import NSGA2, RunConfig, validated
+from evolve.finish import choose
 from evolve.front_table import front_rows, markdown
 from evolve.genome import Genome, Grid, draw, express
 from evolve.pareto import Point, knee, nsga2, steps
-from evolve.run import Candidate, choose
+from evolve.result import Candidate
 from evolve.search import Individual, Plan
 from evolve.symbolic import rule_complexity
 from rules_zoo import RULES

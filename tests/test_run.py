@@ -6,7 +6,9 @@ import numpy as np
 import sympy
 
 from evolve.config import RunConfig
-from evolve.run import Candidate, _simplified, choose, run, run_together
+from evolve.finish import _simplified, choose
+from evolve.result import Candidate
+from evolve.run import run, run_together
 from substrate import POST, PRE, Rule, Slow, W, names
 
 SMALL = {

@@ -10,7 +10,7 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from evolve.bench import engine, peers, search, start
+from evolve.bench import choice, engine, peers, search, start
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import FULL, QUICK, Sizes
 from evolve.display import dump
@@ -22,11 +22,18 @@ GROUPS = {
     "engine.published": "engine: random rules on the published data (10 sets x 2 x 1,800)",
     "engine.wide": "engine: random rules on wide data (20 sets x 10 x 2,000)",
     "engine.layer": "engine: one rule on a large layer, compiled",
+    "choice.coefficient": "choice: the coefficients that follow, for evolve/choice.py",
+    "choice": "choice: interpreter and compiled rules on a network of 64 synapses",
     "search.published": "search: the published one, bookkeeping included",
     "search.to_oja": "search: to Oja's training score",
     "start": "start: `hebbarium run pca`",
 }
-PARTS = {"engine": engine.measure, "search": search.measure, "start": start.measure}
+PARTS = {
+    "engine": engine.measure,
+    "choice": choice.measure,
+    "search": search.measure,
+    "start": start.measure,
+}
 
 
 def command(

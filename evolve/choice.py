@@ -1,0 +1,110 @@
+"""Interpreter or compiled rules: a small model of what each costs decides, and the choice belongs to the run.
+
+    interpreter    start + runs U (a + b I)
+    compiled       arrays (programs C + rules R) + runs U (c + d I)
+
+with I instructions a rule, U updates of one synapse a run (synapses x steps x instances), and the arrays of weights
+of the network. The coefficients were
+measured (`hebbarium bench choice` measures them again) and are constants of the package: nothing is timed while a
+run goes on, so the same configuration makes the same choice on every machine. What was chosen is kept with the run
+in place of `auto`, and repeating it from there chooses nothing.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from evolve.compiled import BUNDLE
+from evolve.config import RunConfig
+from tasks.base import draw
+
+#: Instructions of a typical rule in a search, and the share of children whose formula is new.
+TYPICAL, NEW = 8, 0.3
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The coefficients, of the population that is evaluated on all cores together."""
+
+    start: float  # s, to trace the interpreter and load it from disk
+    interpreted: float  # ns an update
+    instruction: float  # ns an update and instruction
+    program: float  # s, to compile a program
+    rule: float  # s, and for each rule in it
+    compiled: float  # ns an update
+    operation: float  # ns an update and instruction
+
+
+#: Measured on two cores (x86-64 with AVX-512), on 64 synapses. A rule is compiled where it has more than some
+#: 20 million updates to do: 64 x 100 weights, 10 instances and 3,000 steps are 190 million, the default search 0.2.
+COSTS = Costs(
+    start=1.0,
+    interpreted=6.5,
+    instruction=0.2,
+    program=0.17,
+    rule=0.11,
+    compiled=1.1,
+    operation=0.02,
+)
+
+
+class Work(NamedTuple):
+    """What is to be done."""
+
+    rules: int  # to compile, if they are compiled
+    programs: int  # that hold them
+    runs: int  # a rule at one learning rate on all instances is one run
+    updates: float  # of one run
+    arrays: int = 1  # of weights; each is compiled on its own
+    instructions: float = TYPICAL
+
+
+class Choice(NamedTuple):
+    """The engine, and the seconds that were estimated."""
+
+    engine: str
+    interpreter: float
+    compiled: float
+    asked: str = "auto"
+
+    def __str__(self) -> str:
+        why = "as asked" if self.asked != "auto" else "by estimate"
+        return f"{self.engine} {why}: interpreter {self.interpreter:.3g} s, compiled {self.compiled:.3g} s"
+
+
+def choose(work: Work, asked: str = "auto", costs: Costs = COSTS) -> Choice:
+    """The cheaper engine, or the one that was asked for."""
+    updates = 1e-9 * work.runs * work.updates
+    interpreter = costs.start + updates * (
+        costs.interpreted + costs.instruction * work.instructions
+    )
+    compiled = work.arrays * (costs.program * work.programs + costs.rule * work.rules) + updates * (
+        costs.compiled + costs.operation * work.instructions
+    )
+    cheaper = "interpreter" if interpreter <= compiled else "compiled"
+    return Choice(cheaper if asked == "auto" else asked, interpreter, compiled, asked)
+
+
+def size(config: RunConfig, instances: int) -> tuple[float, int]:
+    """Updates of one rule on so many instances per setting, and the arrays of weights."""
+    total = arrays = 0
+    for index, setting in enumerate(config.settings):
+        episode: Any = draw(setting, (config.seed, index), "train", range(1))
+        weights = jax.tree.leaves(episode.w0)
+        synapses = sum(int(np.prod(w.shape)) for w in weights)
+        total += synapses * len(jax.tree.leaves(episode.drive)[0])
+        arrays = max(arrays, len(weights))
+    return float(total * instances), arrays
+
+
+def decide(config: RunConfig) -> tuple[RunConfig, Choice]:
+    """Put the engine that a search is to use in the place of `auto`."""
+    plan = config.plan
+    new, generations = NEW * plan.islands * plan.children, config.stop.generations
+    rules, programs = max(1, round(new * generations)), ceil(new / BUNDLE) * generations
+    work = Work(rules, programs, rules, *size(config, config.instances.train))
+    choice = choose(work, config.engine)
+    return config.model_copy(update={"engine": choice.engine}), choice

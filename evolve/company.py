@@ -1,0 +1,40 @@
+"""The rule of a search and the rules beside it: one projection evolves, the others follow a known rule.
+
+A genome writes `dw` of the projection `forward`. Where a task keeps company for it, say the delta rule for the
+readout, a rule that people see has all of them, so that it means the same wherever it runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from substrate.lowering import lower
+from substrate.plasticity import Plasticity
+from substrate.rule import FORWARD, Rule
+from tasks.base import Setting
+
+
+def company(settings: Sequence[Setting]) -> Rule | None:
+    """What the projections do that do not evolve; the same in all settings of a task."""
+    return settings[0].company
+
+
+def beside(plasticity: Plasticity, other: Rule | None) -> Plasticity:
+    """A plasticity in its company."""
+    if other is None:
+        return plasticity
+    return plasticity._replace(dw={**lower(other).dw, **plasticity.dw})
+
+
+def together(rule: Rule, other: Rule | None) -> Rule:
+    """A rule that says what its company does."""
+    return rule if other is None else replace(rule, dw={**rule.changes, **other.changes})
+
+
+def alone(rule: Rule, other: Rule | None) -> Rule | None:
+    """A rule without its company, or None if it keeps another one."""
+    if other is None:
+        return rule
+    rest = {p: e for p, e in rule.changes.items() if p != FORWARD}
+    if rest != other.changes or FORWARD not in rule.changes:
+        return None
+    return replace(rule, dw=rule.changes[FORWARD])

@@ -1,0 +1,244 @@
+"""The end of a run: choose the champion on validation instances, measure it on test instances.
+
+Runs that advanced together also end together: their rules are scored in shared calls, known rules are compiled once
+for all, and an expression that several runs found is simplified once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+
+import jax
+import numpy as np
+
+from evolve import search
+from evolve.company import company, together
+from evolve.config import RunConfig
+from evolve.evaluate import Arena
+from evolve.evaluator import Evaluator
+from evolve.pareto import knee
+from evolve.rank import Row, measure, measure_all, rank_all
+from evolve.refine import refine
+from evolve.result import Candidate, Progress, Result
+from evolve.search import SearchState
+from evolve.symbolic import rule_complexity, simplify_rule
+from rules_zoo import RULES
+from substrate.graph import to_rule
+from substrate.network import runs
+from substrate.rule import Rule
+
+#: Rules that are simplified before the shortest of them is chosen; simplifying takes time.
+CLOSE = 8
+
+#: Bytes of instances that are held at a time.
+HELD = 100_000_000
+
+
+@dataclass
+class Searched:
+    """A search that is over."""
+
+    config: RunConfig
+    train: Arena
+    state: SearchState
+    history: list[Progress]
+    stopped: bool  # by a person, before any stop condition held
+    reference: "Reference"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What known rules reach on the training instances."""
+
+    scores: dict[str, float]
+    sums: dict[str, float]  # F, the sum of qualities over data sets
+
+
+def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
+    """Training score and F of the family's rival and of doing nothing."""
+    rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
+    found = []
+    for measured in measure_all([rules] * len(trains), None, trains, evaluator):
+        scores = {name: float(s.fitness[0]) for name, s in measured.items()}
+        found.append(Reference(scores, {n: _sum(s.quality[0]) for n, s in measured.items()}))
+    return found
+
+
+def finish(searches: Sequence[Searched], evaluator: Evaluator, seconds: float) -> list[Result]:
+    """Choose and measure the champions of searches that differ by their seed alone."""
+    thorough = len(searches) == 1
+    fronts, champions = [], []
+    for one, front in zip(searches, _fronts(searches, evaluator), strict=True):
+        if one.config.tuned:
+            front += _tuned(one, evaluator, front)
+        chosen = choose(front, one.config.variation.choice)
+        # The rest of the front is not shown where there are many.
+        short = {id(c): _simplified(c) for c in (front if thorough else [chosen])}
+        fronts.append([short.get(id(c), c) for c in front])
+        champions.append(short[id(chosen)])
+    ranked = _ranked(searches, champions, evaluator)
+    return [
+        Result(
+            config=one.config,
+            stopped=one.stopped,
+            history=one.history,
+            evaluations=one.state.evaluations,
+            seconds=seconds,
+            reference=one.reference.scores,
+            reached=_reached(
+                one.history, one.reference.scores.get(one.config.family.rival, np.inf)
+            ),
+            champion=champion,
+            front=front,
+            rows=rows,
+            fitness={**one.reference.sums, "champion": trained},
+        )
+        for one, champion, front, (rows, trained) in zip(
+            searches, champions, fronts, ranked, strict=True
+        )
+    ]
+
+
+def _ranked(
+    searches: Sequence[Searched], champions: Sequence[Candidate], evaluator: Evaluator
+) -> Iterator[tuple[list[Row], float]]:
+    """Champion and baselines on test instances, and F of the champion on training instances."""
+    rules = iter([c.rule for c in champions])
+    for some, tests in _arenas(searches, "test"):
+        own = list(islice(rules, len(some)))
+        known = baselines(tests[0], some[0].config.family.baselines)
+        lists = [[rule, *known] for rule in own]
+        rows = rank_all(lists, tests, evaluator)
+        trains = [one.train for one in some]
+        trained = measure_all([[rule] for rule in own], None, trains, evaluator)
+        for rule, table, scores in zip(own, rows, trained, strict=True):
+            yield table, _sum(scores[rule.name].quality[0])
+
+
+def _sum(quality: np.ndarray) -> float:
+    """F: the sum over data sets, meant over settings; quality is (setting, instance)."""
+    return float(np.mean(quality.sum(axis=-1)))
+
+
+def _arenas(
+    searches: Sequence[Searched], split: str
+) -> Iterator[tuple[Sequence[Searched], list[Arena]]]:
+    """Searches with the instances of a split, as many at a time as may be held."""
+    rest = list(searches)
+    while rest:
+        arenas = [draw(rest[0].config, split)]
+        size = sum(a.nbytes for a in jax.tree.leaves(arenas[0].episodes))
+        some, rest = rest[: max(1, HELD // size)], rest[max(1, HELD // size) :]
+        arenas += [draw(one.config, split) for one in some[1:]]
+        yield some, arenas
+
+
+def draw(config: RunConfig, split: str) -> Arena:
+    """The instances of a split."""
+    count = getattr(config.instances, split)
+    return Arena(config.family, config.task_options, config.seed, split, count)
+
+
+def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
+    """The champion of a front, by validation scores.
+
+    `one_se` is the simplest rule that is at most one standard error, of the paired difference, behind the best
+    (Breiman et al. 1984): what a longer rule gains within the noise is not worth its length, and is the first to be
+    lost on inputs of another kind. `knee` is the rule that gains most score per operator among the good ones, each
+    written as short as it goes.
+    """
+    if choice == "knee":
+        written = {id(short): (short, c) for c in front for short in [_simplified(c)]}
+        return written[id(knee(short for short, _ in written.values()))][1]
+    best = max(front, key=lambda c: (c.validation, -c.operators))
+
+    def close(candidate: Candidate) -> bool:
+        gap = best.scores - candidate.scores
+        return float(gap.mean()) <= float(gap.std(ddof=1)) / np.sqrt(gap.size)
+
+    near = sorted(filter(close, front), key=lambda c: (c.operators, -c.validation))[:CLOSE]
+    operators = {id(c): _simplified(c).operators for c in near}
+    return min(near, key=lambda c: (operators[id(c)], -c.validation))
+
+
+def baselines(arena: Arena, names: Sequence[str] | None = None) -> list[Rule]:
+    """The zoo rules that an arena's networks can run, of these names if any are given."""
+    known = RULES if names is None else names
+    return [rule for name in known if runs(rule := RULES[name], arena.shows)]
+
+
+def _reached(history: Sequence[Progress], level: float) -> Progress | None:
+    return next((p for p in history if p.tally.best >= level), None)
+
+
+def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list[Candidate]]:
+    """The best of every size and the best of all, scored on validation instances."""
+    for some, arenas in _arenas(searches, "validation"):
+        found = [
+            list({i.phenotype.key: i for i in [*search.pareto(s.state), *s.state.hall]}.values())
+            for s in some
+        ]
+        graphs = [[i.phenotype.graph for i in own] for own in found]
+        scored = evaluator.score_graphs(graphs, arenas)
+        for one, individuals, scores in zip(some, found, scored, strict=True):
+            candidates = []
+            for individual, own in zip(individuals, scores, strict=True):
+                evolved = to_rule(individual.phenotype.graph, "champion", one.config.slow)
+                rule = together(evolved, company(one.config.settings))
+                operators = rule_complexity(rule).operators
+                score = float(own.mean())
+                candidates.append(Candidate(rule, operators, individual.score, score, own))
+            yield candidates
+
+
+def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> list[Candidate]:
+    """The rules that train best with better constants, as found and with simple numbers, if that improves them.
+
+    What training instances like is not taken at its word: they stand beside the others on validation instances.
+    """
+    config = one.config
+    best = [_simplified(c) for c in sorted(front, key=lambda c: -c.training)[: config.tuned]]
+    settings = config.constants.model_dump(exclude={"best"})
+    bounds = evaluator.bounds(one.train)
+    refined = refine([c.rule for c in best], one.train, bounds, seed=config.seed, **settings)
+    versions = {
+        str(rule.equations): (rule, score)
+        for r in refined
+        if r.peak > r.before
+        for rule, score in ((r.tuned, r.peak), (r.rule, r.score))
+    }
+    rules = [rule.renamed(f"tuned {i}") for i, (rule, _) in enumerate(versions.values())]
+    arena = draw(config, "validation")
+    measured = measure(rules, {r.name: (1.0,) for r in rules}, arena, evaluator)
+    return [
+        Candidate(
+            rule=rule.renamed("champion"),
+            operators=rule_complexity(rule).operators,
+            training=training,
+            validation=float(measured[rule.name].score.mean()),
+            scores=measured[rule.name].score[0].ravel(),
+            tuned=True,
+        )
+        for rule, (_, training) in zip(rules, versions.values(), strict=True)
+    ]
+
+
+def _simplified(candidate: Candidate) -> Candidate:
+    """Write the rule as short as it goes, without slow variables that no weight depends on."""
+    if candidate.tuned:
+        return candidate  # its numbers are simple in this form, and not in a shorter one
+    short = _shortest(candidate.rule)
+    return replace(candidate, rule=short, operators=rule_complexity(short).operators)
+
+
+@lru_cache(maxsize=4096)  # runs that end together often found the same
+def _shortest(rule: Rule) -> Rule:
+    rule = simplify_rule(rule)
+    needed = {str(s) for e in rule.changes.values() for s in e.free_symbols}
+    while (
+        more := {str(s) for v in rule.slow if v.name in needed for s in v.rate.free_symbols}
+        - needed
+    ):
+        needed |= more
+    return replace(rule, slow=tuple(v for v in rule.slow if v.name in needed))

@@ -1,0 +1,54 @@
+"""What a run found out, for displays, logs and artifacts."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evolve.config import RunConfig
+from evolve.rank import Row
+from evolve.search import Tally
+from substrate.rule import Rule
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a generation looked like, for displays and logs."""
+
+    tally: Tally
+    generation: int
+    evaluations: int
+    seconds: float  # since the search began
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A rule of the final front: training and validation score, number of operators."""
+
+    rule: Rule
+    operators: int
+    training: float
+    validation: float
+    scores: np.ndarray  # on validation instances
+    tuned: bool = False
+
+
+@dataclass
+class Result:
+    """Everything a run found out."""
+
+    config: RunConfig
+    stopped: bool  # by a person, before any stop condition held
+    history: list[Progress]
+    evaluations: int
+    seconds: float
+    reference: dict[str, float]  # training scores of known rules
+    reached: Progress | None  # when the reference's training score was reached
+    champion: Candidate
+    front: list[Candidate]
+    rows: list[Row]  # champion and baselines on test instances, best first
+    fitness: dict[str, float] = field(default_factory=dict)  # F on the training instances
+
+    @property
+    def champion_row(self) -> Row:
+        """The champion's test results."""
+        return next(r for r in self.rows if r.rule == self.champion.rule.name)

@@ -1,0 +1,18 @@
+"""Node perturbation: noise in every neuron, and what it does to the loss.
+
+    dw = -dloss noise pre
+
+The only message is one number for the whole network. On average the update is the gradient's, but it
+varies: with N neurons its mean square is about N + 2 times the gradient's, so that it bears only
+rates that much smaller than backprop's. No constants.
+"""
+
+from substrate import PRE, Rule, names
+
+dloss, noise = names("dloss noise")
+
+RULE = Rule(
+    name="node_perturbation",
+    dw=-dloss * noise * PRE,
+    reference="Fiete & Seung 2006, Phys. Rev. Lett. 97:048104",
+)

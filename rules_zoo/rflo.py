@@ -1,0 +1,26 @@
+"""Random feedback local online learning (RFLO): an eligibility trace meets an error sent back at random.
+
+    dp = leak (dphi pre - p)
+    dw = fb_err (p + dp)
+
+p + dp is the eligibility after this step's activity. Of the gradient through time RFLO keeps what a neuron did to
+itself through its own leak and drops what went through other neurons. Where the leak stands behind the
+nonlinearity, and feedback is the readout's transpose, it is exactly the gradient so cut; where the leak stands
+before it, `eprop` is. No constants: the trace has the neuron's own leak. With leak = 1 it is feedback alignment, at
+a linear readout the delta rule.
+"""
+
+import sympy
+
+from substrate import PRE, Rule, Slow, names
+
+fb_err, dphi, leak, p = names("fb_err dphi leak p")
+dp: sympy.Expr = leak * (dphi * PRE - p)
+
+RULE = Rule(
+    name="rflo",
+    dw=fb_err * (p + dp),
+    slow=(Slow("p", dp),),
+    reference="Murray 2019, eLife 8:e43299",
+    note="Fails where the delay is long against the slowest mode of the network.",
+)

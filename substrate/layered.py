@@ -1,0 +1,129 @@
+"""A deep network of rate neurons that is told its errors.
+
+    u_l = W_l [R_l x_(l-1), 1]        x_l = phi(u_l), the last layer linear        W_l <- W_l + eta dW_l
+
+Errors come down, e_l = phi'(u_l) * b_l, along one of these ways, from b_L = err = target - answer:
+
+    fb_err    b_l = B_l e_(l+1)                B_l fixed at random, or plastic (projection `feedback`)
+    dfa_err   b_l = D_l err                    D_l fixed at random
+    bp_err    b_l = W_(l+1)^T e_(l+1)          the gradient: no synapse knows it
+    sign_err  b_l = S_l e_(l+1)                S_l = |B_l| with the signs of W_(l+1)^T
+
+or not at all: the network answers twice, once with noise in every neuron (or in every weight), and shows the noise
+and what it did to the loss. The change of a weight is the mean over the samples of a batch.
+
+Plastic are the weights `forward`, of which the last layer may have a rule of its own (`readout`); the feedback
+weights B (`feedback`: the sender carries e_(l+1), the receiver is active at x_l); and `lateral` weights R (identity
+at first, square, on the input of every layer), which a rule may use to decorrelate what a layer is told.
+"""
+
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import jax.numpy as jnp
+from jax import Array
+
+from substrate.activations import ACTIVATIONS
+from substrate.deep import OUTPUTS, Layers, Shown, Weights
+from substrate.errors import unknown
+from substrate.network import Network
+from substrate.plasticity import Lazy, Plasticity
+from substrate.rule import FEEDBACK, FORWARD, LATERAL, READOUT
+from substrate.sight import Sight
+from substrate.synapses import Synapses, learn, start
+
+ERRORS = ("fb_err", "dfa_err", "bp_err", "sign_err")
+PERTURBED = ("noise", "du", "du_power", "dloss", "w_noise", "dloss_w")
+_FORWARD = frozenset(
+    {"pre", "post", "w", "u", "dphi", "eta", "err", "err_power", "pre_err", "lat", "w_norm"}
+    | {*ERRORS, *PERTURBED}
+)
+SHOWS: Mapping[str, frozenset[str]] = {
+    FORWARD: _FORWARD,
+    READOUT: _FORWARD,
+    FEEDBACK: frozenset({"pre", "post", "w", "eta", "noise", "mirror"}),
+    LATERAL: frozenset({"pre", "post", "w", "eta", "lat"}),
+}
+
+
+@lru_cache
+def layered(
+    activation: str = "relu",
+    output: str = "softmax",
+    batch: int = 1,
+    sd: float = 0.01,
+    bias: float = 1.0,
+) -> Network:
+    """Build the network; its sizes come with the weights it is given.
+
+    Parameters
+    ----------
+    activation
+        Name of phi.
+    output
+        `softmax` (classes; the loss is the cross entropy) or `linear` (half the squared error).
+    batch
+        Samples that are shown at every step.
+    sd
+        Standard deviation of the noise of the second answer.
+    bias
+        Activity of the neuron that is always on in every layer; 0 for a network without biases.
+
+    Raises
+    ------
+    UserError
+        If there is no such activation or output.
+    """
+    if activation not in ACTIVATIONS:
+        raise unknown("activation", activation, ACTIVATIONS)
+    if output not in OUTPUTS:
+        raise unknown("output", output, OUTPUTS)
+    act, out = ACTIVATIONS[activation], OUTPUTS[output]
+
+    def init(plasticity: Plasticity, w0: Weights) -> Layers:
+        def made(projection: str, weights: Sequence[Array]) -> tuple[Synapses, ...]:
+            plastic = projection in plasticity.dw
+            return tuple(
+                start(plasticity, w, batch) if plastic else Synapses(w, {}) for w in weights
+            )
+
+        inputs = [_identity(w) for w in w0.forward] if LATERAL in plasticity.dw else []
+        return Layers(
+            tuple(start(plasticity, w, batch) for w in w0.forward),
+            made(FEEDBACK, w0.feedback),
+            made(LATERAL, inputs),
+            tuple(w0.direct),
+        )
+
+    def step(
+        plasticity: Plasticity, state: Layers, shown: Shown, rate: Array
+    ) -> tuple[Layers, Array]:
+        sight = Sight(state, shown, act, out, sd, bias)
+        readout = READOUT if READOUT in plasticity.dw else FORWARD
+        count = len(state.forward)
+
+        def learned(synapses: Synapses, seen: Lazy, projection: str) -> Synapses:
+            if projection not in plasticity.dw:
+                return synapses
+            here = ChainMap({"eta": rate[None, None, None]}, seen)  # type: ignore[arg-type]
+            return learn(synapses, plasticity, here, rate, projection)
+
+        after = Layers(
+            tuple(
+                learned(s, sight.forward(i + 1), readout if i + 1 == count else FORWARD)
+                for i, s in enumerate(state.forward)
+            ),
+            tuple(learned(s, sight.feedback(i), FEEDBACK) for i, s in enumerate(state.feedback)),
+            tuple(learned(s, sight.lateral(i), LATERAL) for i, s in enumerate(state.lateral)),
+            state.direct,
+        )
+        return after, sight.x[-1]
+
+    return Network(SHOWS, init, step)
+
+
+def _identity(w: Array) -> Array:
+    """Lateral weights that change nothing, for the layer that weights w (post, pre + 1, K, P) read."""
+    inputs = w.shape[1] - 1
+    return jnp.broadcast_to(jnp.eye(inputs)[..., None, None], (inputs, inputs, *w.shape[2:]))

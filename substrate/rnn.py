@@ -1,0 +1,269 @@
+"""A recurrent network of rate neurons that is told its errors late: one hidden layer, trial after trial.
+
+    u = W y(t-1) + I s(t)        x = x(t-1) + leak (u - x(t-1))        y = phi(x)        z = V y
+
+or, with the leak behind the nonlinearity (`leaky = "rate"`),
+
+    u = W y(t-1) + I s(t)        y = y(t-1) + leak (phi(u) - y(t-1))                     z = V y
+
+with leak = dt / tau, no neuron connected to itself, and W <- W + eta dW at every step. Plastic are the recurrent
+weights W (`forward`; the input weights I too, if wanted) and the readout V (`readout`). A neuron is told
+
+    fb_err = B err,  err = when (target - answer)        B fixed at random, `when` 0 until an answer is due
+
+or only what noise did: every trial runs a second time beside the first, with noise in the net input of every neuron,
+and at its last step the network shows how that changed the loss, and the reward (minus the loss of the noisy run)
+less its running mean. A trial begins with silent neurons and slow variables at their start. Trials come in batches;
+each has slow variables of its own, and weights change by the mean over a batch.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from substrate.activations import ACTIVATIONS, Activation
+from substrate.errors import unknown
+from substrate.layered import OUTPUTS, matvec, normal
+from substrate.network import Network
+from substrate.plasticity import Plasticity, Seen
+from substrate.rule import FORWARD, READOUT
+from substrate.synapses import Synapses, learn, start
+
+TOLD = frozenset({"pre", "post", "w", "u", "dphi", "leak", "eta", "err", "fb_err"})
+TRIED = frozenset({"noise", "dloss", "dreward"})
+
+#: Where the leak stands: before the nonlinearity or behind it.
+LEAKY = ("current", "rate")
+
+#: Batches over which the running mean of the reward reaches back.
+MEMORY = 10.0
+
+
+class Weights(NamedTuple):
+    """All weights at the start, as JAX or NumPy arrays: N neurons, S inputs, M outputs."""
+
+    recurrent: Any  # W (N, N, K, P); what it has on its diagonal is ignored
+    inputs: Any  # I (N, S, K, P)
+    readout: Any  # V (M, N, K, P)
+    feedback: Any  # B (N, M, K, P)
+
+
+class Shown(NamedTuple):
+    """What a network is shown at one step of a batch of trials."""
+
+    s: Any  # (S, batch, K, 1)
+    target: Any  # (M, batch, K, 1)
+    when: Any  # (K, 1), how much the error counts now
+    first: Any  # (K, 1), 1 at the first step of a trial and 0 after it
+    last: Any  # (K, 1), 1 at the last step of a trial and 0 before it
+    seed: Any  # (K, 1), whole numbers below 2**24: the noise of this step
+
+
+class Neurons(NamedTuple):
+    """Activity of the hidden layer, (N, batch, K, P) each."""
+
+    x: Array  # state before the nonlinearity: x or, with the leak behind it, u
+    y: Array
+
+
+class Recurrent(NamedTuple):
+    """The state of a recurrent network."""
+
+    recurrent: Synapses
+    inputs: Synapses
+    readout: Synapses
+    feedback: Array
+    neurons: Neurons
+    noisy: Neurons  # of the second run
+    loss: Array  # of this trial until now, (batch, K, P)
+    noisy_loss: Array
+    baseline: Array  # running mean of the reward, (K, P)
+    begun: Array  # 1 once there is a baseline, (K, P)
+
+
+def unconnected(w: Array) -> Array:
+    """The recurrent weights (N, N, ...) without those of neurons to themselves."""
+    n = w.shape[0]
+    return w * (1.0 - jnp.eye(n).reshape(n, n, *(1,) * (w.ndim - 2)))
+
+
+def advance(
+    weights: tuple[Array, Array], neurons: Neurons, s: Array, noise: Array | float, how: "How"
+) -> Neurons:
+    """One step of the hidden layer with weights (W, I); noise is added to the net input."""
+    u = matvec(weights[0], neurons.y) + matvec(weights[1], s) + noise
+    if how.leaky == "rate":
+        return Neurons(u, neurons.y + how.leak * (how.act.phi(u) - neurons.y))
+    x = neurons.x + how.leak * (u - neurons.x)
+    return Neurons(x, how.act.phi(x))
+
+
+class How(NamedTuple):
+    """How neurons answer."""
+
+    act: Activation
+    leak: float
+    leaky: str
+
+
+@lru_cache
+def rnn(
+    activation: str = "tanh",
+    output: str = "linear",
+    leak: float = 0.2,
+    batch: int = 1,
+    sd: float = 0.05,
+    plastic_inputs: bool = False,
+    leaky: str = "current",
+) -> Network:
+    """Build the network; its sizes come with the weights it is given.
+
+    Parameters
+    ----------
+    activation
+        Name of phi.
+    output
+        `softmax` (classes; the loss is the cross entropy) or `linear` (half the squared error).
+    leak
+        dt / tau; 1 is a neuron without memory of its own.
+    batch
+        Trials that run at once.
+    sd
+        Standard deviation of the noise of the second run; with 0 there is no second run.
+    plastic_inputs
+        Whether the rule of `forward` changes the input weights too.
+    leaky
+        `current` or `rate`; see the head of this file.
+
+    Raises
+    ------
+    UserError
+        If there is no such activation, output or place of the leak.
+    """
+    if activation not in ACTIVATIONS:
+        raise unknown("activation", activation, ACTIVATIONS)
+    if output not in OUTPUTS:
+        raise unknown("output", output, OUTPUTS)
+    if leaky not in LEAKY:
+        raise unknown("place of the leak", leaky, LEAKY)
+    how, out = How(ACTIVATIONS[activation], leak, leaky), OUTPUTS[output]
+
+    def init(plasticity: Plasticity, w0: Weights) -> Recurrent:
+        silent = jnp.zeros((w0.recurrent.shape[0], batch, *w0.recurrent.shape[2:]))
+        rest = Neurons(silent, silent)
+        none = silent[0]
+        fixed = Synapses(w0.inputs, {})
+        return Recurrent(
+            start(plasticity, unconnected(w0.recurrent), batch),
+            start(plasticity, w0.inputs, batch) if plastic_inputs else fixed,
+            start(plasticity, w0.readout, batch),
+            w0.feedback,
+            rest,
+            rest,
+            none,
+            none,
+            none[0],
+            none[0],
+        )
+
+    def step(
+        plasticity: Plasticity, state: Recurrent, shown: Shown, rate: Array
+    ) -> tuple[Recurrent, Array]:
+        before = _begin(state, plasticity, shown.first > 0)
+        weights = (before.recurrent.w, before.inputs.w)
+        now = advance(weights, before.neurons, shown.s, 0.0, how)
+        z = matvec(before.readout.w, now.y)
+        answer = out.activity(z)
+        error = shown.when * (shown.target - answer)
+        loss = before.loss + shown.when * out.loss(z, shown.target)
+        everywhere = {"eta": rate[None, None, None]}
+        after = before._replace(neurons=now, loss=loss)
+        noise = jnp.zeros_like(now.y)
+        if sd > 0:
+            noise = jnp.broadcast_to(normal(shown.seed, 0, now.y.shape[:2]), now.y.shape)
+            noisy = advance(weights, before.noisy, shown.s, sd * noise, how)
+            lost = out.loss(matvec(before.readout.w, noisy.y), shown.target)
+            noisy_loss = before.noisy_loss + shown.when * lost
+            after, dreward = _reward(after._replace(noisy=noisy, noisy_loss=noisy_loss), shown.last)
+            everywhere |= {
+                "dloss": (shown.last * (noisy_loss - loss) / sd)[None, None],
+                "dreward": dreward[None, None],
+            }
+        own = everywhere | {
+            "post": now.y[:, None],
+            "u": now.x[:, None],
+            "dphi": _slope(now, how)[:, None],
+            "leak": jnp.full((1, 1, 1, 1, 1), leak),
+            "err": jnp.zeros_like(now.y)[:, None],
+            "fb_err": matvec(before.feedback, error)[:, None],
+            "noise": noise[:, None],
+        }
+        outer = everywhere | {
+            "post": answer[:, None],
+            "u": z[:, None],
+            "dphi": jnp.ones_like(z)[:, None],
+            "leak": jnp.ones((1, 1, 1, 1, 1)),
+            "err": error[:, None],
+            "fb_err": error[:, None],
+            "noise": jnp.zeros_like(z)[:, None],
+        }
+
+        def learned(synapses: Synapses, pre: Array, seen: Seen, projection: str) -> Synapses:
+            here = {**seen, "pre": pre[None], "w": synapses.w[:, :, None]}
+            return learn(synapses, plasticity, here, rate, projection)
+
+        readout = READOUT if READOUT in plasticity.dw else FORWARD
+        recurrent = learned(before.recurrent, before.neurons.y, own, FORWARD)
+        after = after._replace(
+            recurrent=recurrent._replace(w=unconnected(recurrent.w)),
+            readout=learned(before.readout, now.y, outer, readout),
+        )
+        if plastic_inputs:
+            s = jnp.broadcast_to(shown.s, (*shown.s.shape[:-1], now.y.shape[-1]))
+            after = after._replace(inputs=learned(before.inputs, s, own, FORWARD))
+        return after, answer
+
+    shows = TOLD | TRIED if sd > 0 else TOLD
+    return Network({FORWARD: shows, READOUT: shows}, init, step)
+
+
+def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:
+    """The state before a step: at the first of a trial, all that belongs to the last trial is forgotten."""
+
+    def silent(a: Array) -> Array:
+        return jnp.where(first, 0.0, a)
+
+    def forget(synapses: Synapses) -> Synapses:
+        slow: Mapping[str, Array] = {
+            name: jnp.where(first, plasticity.slow[name].initial, value)
+            for name, value in synapses.slow.items()
+        }
+        return Synapses(synapses.w, slow)
+
+    return state._replace(
+        recurrent=forget(state.recurrent),
+        inputs=forget(state.inputs),
+        readout=forget(state.readout),
+        neurons=Neurons(*map(silent, state.neurons)),
+        noisy=Neurons(*map(silent, state.noisy)),
+        loss=silent(state.loss),
+        noisy_loss=silent(state.noisy_loss),
+    )
+
+
+def _reward(state: Recurrent, last: Array) -> tuple[Recurrent, Array]:
+    """Compare the reward of the trials that end (batch, K, P) with its running mean, and move that mean."""
+    reward = -state.noisy_loss
+    mean = jnp.mean(reward, axis=0)
+    known = jnp.where(state.begun > 0, state.baseline, mean)
+    baseline = jnp.where(last > 0, known + (mean - known) / MEMORY, state.baseline)
+    begun = jnp.maximum(state.begun, last)
+    return state._replace(baseline=baseline, begun=begun), last * (reward - known)
+
+
+def _slope(neurons: Neurons, how: How) -> Array:
+    """phi' at the state before the nonlinearity."""
+    return how.act.slope(how.act.phi(neurons.x))

@@ -1,0 +1,98 @@
+"""The engine is chosen by estimate, the choice is kept, and no result depends on it beyond rounding."""
+
+import numpy as np
+import pytest
+
+from evolve import choice
+from evolve.ahead import Pilot
+from evolve.choice import COSTS, Work, choose, decide
+from evolve.config import RunConfig
+from evolve.evaluator import Compiled, Interpreted
+from evolve.finish import draw
+from evolve.genome import Grid, express
+from evolve.genome import draw as draw_genome
+from evolve.launch import View
+from evolve.run import Interrupt, Job, _search
+
+SMALL = RunConfig(
+    seed=5,
+    options={"dimensions": [2], "samples": 250, "statistics": ["spread"]},
+    genes={"columns": 8, "primitives": ["sub", "mul"]},
+    variation={"islands": 2, "children": 2},
+    stop={"generations": 6},
+)
+
+
+def test_short_runs_are_interpreted_and_long_ones_compiled():
+    assert decide(RunConfig())[1].engine == "interpreter"
+    wide = 64 * 100 * 10 * 3000
+    assert choose(Work(100, 7, 100, wide)).engine == "compiled"
+    assert choose(Work(1000, 63, 1000, 1e5)).engine == "interpreter"
+
+
+def test_the_better_engine_changes_once_as_runs_grow_longer():
+    engines = [choose(Work(50, 4, 50, updates)).engine for updates in np.logspace(3, 10, 30)]
+    assert sorted(engines, reverse=True) == engines
+    assert set(engines) == {"interpreter", "compiled"}
+
+
+def test_the_estimate_is_what_it_says():
+    found = choose(Work(rules=3, programs=2, runs=6, updates=1e9, instructions=10))
+    assert found.interpreter == pytest.approx(
+        COSTS.start + 6 * (COSTS.interpreted + 10 * COSTS.instruction)
+    )
+    assert found.compiled == pytest.approx(
+        2 * COSTS.program + 3 * COSTS.rule + 6 * (COSTS.compiled + 10 * COSTS.operation)
+    )
+
+
+def test_a_choice_that_was_kept_is_not_made_again(monkeypatch):
+    """The configuration that is stored holds the engine; other coefficients cannot change it any more."""
+    kept, first = decide(SMALL)
+    assert (first.asked, kept.engine) == ("auto", "interpreter")
+    free = choice.Costs(1e9, 1e9, 1e9, 0, 0, 0, 0)
+    monkeypatch.setattr(choice, "COSTS", free)
+    assert choose(Work(1, 1, 1, 1), costs=free).engine == "compiled"
+    again, second = decide(kept)
+    assert (second.asked, again) == ("interpreter", kept)
+
+
+def test_updates_are_synapses_times_steps_times_instances():
+    config = RunConfig(options={"dimensions": [2, 5], "samples": 300})
+    assert choice.size(config, 20) == ((2 + 5) * 300 * 20, 1)
+
+
+def searched(evaluator, train):
+    """The tallies of a search, and its best rule."""
+    pilot = Pilot(SMALL.grid, SMALL.plan, SMALL.seed, SMALL.stop.generations)
+    job = Job(SMALL, View(), train, pilot)
+    _search([job], evaluator, Interrupt())
+    return [p.tally for p in job.history], pilot.state.best
+
+
+def test_a_search_finds_the_same_with_either_engine():
+    train = draw(SMALL, "train")
+    there, best = searched(Interpreted([train], SMALL.machines, 8), train)
+    here, other = searched(Compiled([train]), train)
+    assert best.phenotype.key == other.phenotype.key
+    for a, b in zip(there, here, strict=True):
+        assert a.best == pytest.approx(b.best, abs=1e-4)
+        assert (a.evaluated, a.cached, a.silent) == (b.evaluated, b.cached, b.silent)
+
+
+def test_both_engines_score_slow_variables_alike():
+    config = RunConfig(
+        options={"dimensions": [3], "samples": 150},
+        genes={"columns": 10, "slow": ["trace"]},
+        instances={"validation": 20},
+    )
+    grid: Grid = config.grid
+    rng = np.random.default_rng(4)
+    graphs = [express(grid, draw_genome(grid, rng)).graph for _ in range(5)]
+    train, arenas = draw(config, "train"), [draw(config, "validation")]
+    interpreted = Interpreted([train], config.machines, 8, grid.outputs, config.slow)
+    compiled = Compiled([train], config.slow)
+    for name in ("score_graphs", "fitness_of_all"):
+        arguments = ([graphs], arenas) if name == "score_graphs" else ([graphs],)
+        there, here = (getattr(e, name)(*arguments)[0] for e in (interpreted, compiled))
+        np.testing.assert_allclose(there, here, atol=1e-4)
