@@ -50,7 +50,7 @@ def lateral(
     """
     if activation not in ACTIVATIONS:
         raise unknown("activation", activation, ACTIVATIONS)
-    phi = ACTIVATIONS[activation]
+    phi = ACTIVATIONS[activation].phi
 
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> dict[str, Synapses]:
         return {name: start(plasticity, w) for name, w in w0.items()}

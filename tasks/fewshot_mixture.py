@@ -16,10 +16,27 @@ import numpy as np
 from pydantic import Field
 
 from substrate.layered import layered
-from tasks._supervised import READING, Samples, classified, instance, one_hot, xavier
+from tasks._supervised import (
+    DELTA,
+    READING,
+    RIVALS,
+    SEARCH,
+    Samples,
+    classified,
+    instance,
+    one_hot,
+    xavier,
+)
 from tasks.base import Draw, Family, Instance, Options, Setting
 
 INPUTS, CLASSES, PROTOTYPES = 64, 5, 2
+
+
+#: What the published rules read, and coefficients that they need.
+DEEP = {
+    **SEARCH,
+    "genes": {"terminals": ("pre", "post", "w", "dphi", "fb_err", "lat"), "constants": (0.25,)},
+}
 
 
 class FewshotMixtureOptions(Options):
@@ -58,7 +75,8 @@ def build(options: FewshotMixtureOptions) -> tuple[Setting, ...]:
     network = layered("softplus", "softmax", bias=0.0)
     score = partial(classified, activation="softplus", bias=0.0)
     name = "-".join(map(str, (INPUTS, *options.hidden, CLASSES)))
-    return (Setting(name, network, options.rate, partial(sample, options=options), READING, score),)
+    draw = partial(sample, options=options)
+    return (Setting(name, network, options.rate, draw, READING, score, DELTA),)
 
 
 FAMILY = Family(
@@ -68,4 +86,7 @@ FAMILY = Family(
     reference="after Shervani-Tabar & Rosenbaum 2023, Nature Communications 14:1805",
     options=FewshotMixtureOptions,
     build=build,
+    rival="feedback_alignment_oja",
+    baselines=(*RIVALS, "feedback_alignment_oja"),
+    search=DEEP,
 )

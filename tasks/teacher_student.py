@@ -19,7 +19,7 @@ from pydantic import Field
 from scipy.special import eval_gegenbauer, gammaln
 
 from substrate.layered import layered
-from tasks._supervised import READING, Samples, instance, regressed, weights
+from tasks._supervised import DELTA, READING, RIVALS, SEARCH, Samples, instance, regressed, weights
 from tasks.base import Draw, Family, Instance, Options, Setting
 
 HELD_OUT = 500
@@ -99,7 +99,8 @@ def build(options: TeacherStudentOptions) -> tuple[Setting, ...]:
     network = layered("relu", "linear", options.batch)
     score = partial(regressed, activation="relu")
     name = f"{options.inputs}-{options.hidden}-1"
-    return (Setting(name, network, options.rate, partial(sample, options=options), READING, score),)
+    draw = partial(sample, options=options)
+    return (Setting(name, network, options.rate, draw, READING, score, DELTA),)
 
 
 FAMILY = Family(
@@ -109,4 +110,7 @@ FAMILY = Family(
     reference="own; limits of random features: Yehudai & Shamir 2019, NeurIPS, arXiv:1904.00687",
     options=TeacherStudentOptions,
     build=build,
+    rival="feedback_alignment",
+    baselines=RIVALS,
+    search={**SEARCH, "options": {"samples": 2000}},
 )

@@ -21,14 +21,14 @@ from jax import Array
 from pydantic import Field, model_validator
 
 from substrate.activations import ACTIVATIONS
+from substrate.deep import OUTPUTS
 from substrate.errors import UserError
-from substrate.layered import OUTPUTS
 from substrate.rnn import How, Weights, rnn
 from substrate.simulate import Episode, Trace
-from tasks._supervised import READING, accuracy
+from tasks._supervised import DELTA, READING, accuracy
 from tasks._trials import Trials, instance, rank, respond
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
-from tasks.digits import images
+from tasks.digits import divided
 
 #: Input per unit of coherence.
 SLOPE = 0.032
@@ -139,7 +139,7 @@ def sample(draw: Draw, options: TemporalCreditOptions) -> Instance:
         stream, held_out = (decisions(rng, c, options) for c in (count, options.held_out))
         weights = start(rng, 1, 1, usual)
     else:
-        known, probe = images(draw.split)
+        known, probe = divided(draw)
         rounds = range(-(-count // len(known.x)))
         order = np.concatenate([rng.permutation(len(known.x)) for _ in rounds])[:count]
         stream = rows(known.x[order], known.target[order])
@@ -177,8 +177,21 @@ def build(options: TemporalCreditOptions) -> tuple[Setting, ...]:
     network = rnn(activation, output, leak, usual.batch, options.noise, options.plastic_inputs)
     how = How(ACTIVATIONS[activation], leak, "current")
     score = partial(outcome, how=how, output=output)
-    return (Setting(name, network, usual.rate, partial(sample, options=options), READING, score),)
+    draw = partial(sample, options=options)
+    return (Setting(name, network, usual.rate, draw, READING, score, DELTA),)
 
+
+#: A search: what a synapse may read, a trace of its own that evolves too, and few evaluations, for each is dear.
+SEARCH = {
+    "genes": {
+        "terminals": ("pre", "post", "w", "dphi", "fb_err"),
+        "slow": ("p",),
+        "constants": (0.2,),
+    },
+    "variation": {"islands": 8},
+    "stop": {"generations": 20},
+    "instances": {"train": 10, "validation": 10, "test": 20},
+}
 
 FAMILY = Family(
     name="temporal_credit",
@@ -187,4 +200,7 @@ FAMILY = Family(
     reference="task: Dubreuil, Valente, Beiran, Mastrogiuseppe & Ostojic 2022; rules: Murray 2019",
     options=TemporalCreditOptions,
     build=build,
+    rival="rflo",
+    baselines=("rflo", "eprop", "feedback_alignment", "delta", "frozen"),
+    search=SEARCH,
 )

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from substrate.layered import layered
-from tasks._supervised import READING, Samples, classified, instance, one_hot
+from tasks._supervised import DELTA, READING, RIVALS, SEARCH, Samples, classified, instance, one_hot
 from tasks.base import Draw, Family, Instance, Options, Setting
 
 RADIUS, DOT = 0.5, 0.1
@@ -70,7 +70,8 @@ def build(options: YinyangOptions) -> tuple[Setting, ...]:
     network = layered(options.activation, "softmax", options.batch)
     score = partial(classified, activation=options.activation)
     name = "-".join(map(str, (4, *options.hidden, 3)))
-    return (Setting(name, network, options.rate, partial(sample, options=options), READING, score),)
+    draw = partial(sample, options=options)
+    return (Setting(name, network, options.rate, draw, READING, score, DELTA),)
 
 
 FAMILY = Family(
@@ -80,4 +81,7 @@ FAMILY = Family(
     reference="Kriener, Goltz & Petrovici 2022, NICE, arXiv:2102.08211",
     options=YinyangOptions,
     build=build,
+    rival="feedback_alignment",
+    baselines=RIVALS,
+    search={**SEARCH, "options": {"samples": 5000}},
 )

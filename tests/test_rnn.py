@@ -10,8 +10,8 @@ from jax import Array, lax
 
 from rules_zoo import RULES
 from substrate.activations import ACTIVATIONS
+from substrate.deep import OUTPUTS
 from substrate.errors import UserError
-from substrate.layered import OUTPUTS
 from substrate.lowering import lower
 from substrate.network import refuse
 from substrate.rnn import How, Neurons, Shown, Weights, advance, rnn, unconnected
