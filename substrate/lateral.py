@@ -13,9 +13,10 @@ from functools import lru_cache
 import jax.numpy as jnp
 from jax import Array, lax
 
+from substrate.activations import ACTIVATIONS
 from substrate.clamped import without_loops
 from substrate.errors import unknown
-from substrate.feedforward import ACTIVATIONS, forward
+from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.synapses import Synapses, learn, start
@@ -50,7 +51,7 @@ def lateral(
     """
     if activation not in ACTIVATIONS:
         raise unknown("activation", activation, ACTIVATIONS)
-    phi = ACTIVATIONS[activation]
+    phi = ACTIVATIONS[activation].phi
 
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> dict[str, Synapses]:
         return {name: start(plasticity, w) for name, w in w0.items()}

@@ -25,8 +25,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.activations import ACTIVATIONS, Activation
+from substrate.deep import OUTPUTS, matvec, normal
 from substrate.errors import unknown
-from substrate.layered import OUTPUTS, matvec, normal
 from substrate.network import Network
 from substrate.plasticity import Plasticity, Seen
 from substrate.rule import FORWARD, READOUT

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from substrate.layered import matvec
+from substrate.deep import matvec
 from substrate.rnn import How, Neurons, Recurrent, Shown, Weights, advance, unconnected
 from substrate.simulate import Episode, Trace
 from tasks.base import Instance
