@@ -8,7 +8,7 @@ hold it. `row_digits`: an image of scikit-learn's digits comes row by row, and i
 
 The published delayed decision (N = 48, delay 1,200 ms) is runs/delayed_decision_1200.toml. On ten test instances,
 with the published figures in brackets: readout only 0.84 (0.66), RFLO 0.99 (1.00) with a participation ratio of 1.08
-(1.0), three_factor 0.84 (0.53); e-prop 1.00. The readout alone differs between instances by 0.17 (standard deviation),
+(1.0), three_factor 0.84 (0.53); e-prop 1.00. The readout alone varies by 0.17 between instances (standard deviation),
 and here held-out trials are free of the noise that rules by perturbation learn from. For those give `noise`, 0.05.
 """
 

@@ -43,7 +43,8 @@ def test_the_floor_is_what_the_frozen_network_scores(family):
     """Exactly 0 on every instance, whatever the family, and through the compiled path too."""
     arena = Arena(family, family.options(), 3, "test", 10)
     interpreter = Interpreter(arena, MACHINE, capacity=16)
-    assert np.all(interpreter.score([code("frozen")]).score == 0.0)
+    rate = [0.0 if arena.settings[0].company else 1.0]  # company learns beside a frozen projection
+    assert np.all(interpreter.score([code("frozen")], rate).score == 0.0)
     alone = compiled.measure(RULES["frozen"], arena, interpreter.bounds(arena))
     np.testing.assert_allclose(alone.score, 0.0, atol=1e-5)
     bounds = interpreter.bounds(arena)
