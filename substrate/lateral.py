@@ -13,9 +13,10 @@ from functools import lru_cache
 import jax.numpy as jnp
 from jax import Array, lax
 
+from substrate.activations import ACTIVATIONS
 from substrate.clamped import without_loops
 from substrate.errors import unknown
-from substrate.feedforward import ACTIVATIONS, forward
+from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.synapses import Synapses, learn, start
