@@ -12,13 +12,14 @@ Sources: Lillicrap et al. 2016 (angles), Liu et al. 2022 (curvature), Bordelon &
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS, Layers, answer, back
+from substrate.deep import OUTPUTS, Answer, Layers, answer, back
 from substrate.sight import Sight
 from substrate.simulate import Episode, Reading, Step, Trace
 
@@ -26,16 +27,32 @@ from substrate.simulate import Episode, Reading, Step, Trace
 ITERATIONS = 30
 
 
+class Net(NamedTuple):
+    """What decides how a layered network answers."""
+
+    activation: str
+    output: str
+    bias: float = 1.0
+
+    def answers(self, weights: Sequence[Array], state: Layers, x: Array) -> Answer:
+        """Activities of all layers to samples (n_0, sample, K, P or 1), with such weights."""
+        return answer(weights, state.lateral, x, ACTIVATIONS[self.activation], bias=self.bias)
+
+    def answer(self, state: Layers, x: Array) -> Array:
+        """The last layer's net input (n_L, sample, K, P)."""
+        return self.answers([s.w for s in state.forward], state, x).u[-1]
+
+
 @lru_cache
-def reading(activation: str, output: str, bias: float = 1.0) -> Reading:
+def reading(net: Net) -> Reading:
     """Sum, over steps, of the angle between every layer's change and backprop's."""
-    act, out = ACTIVATIONS[activation], OUTPUTS[output]
+    act, out = ACTIVATIONS[net.activation], OUTPUTS[net.output]
 
     def begin(episode: Episode, state: Layers) -> tuple[Array, ...]:
         return tuple(jnp.zeros(s.w.shape[2:], jnp.float32) for s in state.forward)
 
     def update(angles: tuple[Array, ...], episode: Episode, step: Step) -> tuple[Array, ...]:
-        sight = Sight(step.before, step.drive, act, out, 1.0, bias)
+        sight = Sight(step.before, step.drive, act, out, 1.0, net.bias)
 
         def turned(layer: int) -> Array:
             seen = sight.forward(layer + 1)
@@ -47,7 +64,7 @@ def reading(activation: str, output: str, bias: float = 1.0) -> Reading:
     return Reading(begin, update)
 
 
-def analyse(episode: Episode, trace: Trace, activation: str, output: str) -> dict[str, Array]:
+def analyse(episode: Episode, trace: Trace, net: Net) -> dict[str, Array]:
     """All metrics of the head of this file, (K, P) each."""
     state: Layers = trace.state
     weights = [s.w for s in state.forward]
@@ -59,8 +76,8 @@ def analyse(episode: Episode, trace: Trace, activation: str, output: str) -> dic
         found[f"feedback_angle_{layer}"] = angle(state.feedback[layer].w, back(weights[layer]))
         found[f"change_rank_{layer}"] = participation(weights[layer - 1] - start[layer - 1])
     x, target = episode.target["seen_x"], episode.target["seen_target"]
-    found["sharpness"] = sharpness(weights, state, x, target, activation, output)
-    features = answer(weights, state.lateral, x, ACTIVATIONS[activation]).x[-2]
+    found["sharpness"] = sharpness(weights, state, x, target, net)
+    features = net.answers(weights, state, x).x[-2]
     found["kernel_alignment"] = alignment(features, target)
     return found
 
@@ -80,14 +97,12 @@ def participation(change: Array) -> Array:
     return trace**2 / jnp.maximum(jnp.sum(gram * gram, axis=(0, 1)), 1e-30)
 
 
-def sharpness(
-    weights: Sequence[Array], state: Layers, x: Array, target: Array, activation: str, output: str
-) -> Array:
+def sharpness(weights: Sequence[Array], state: Layers, x: Array, target: Array, net: Net) -> Array:
     """Largest eigenvalue in magnitude, (K, P), of the Hessian of the mean loss."""
 
     def loss(ws: list[Array]) -> Array:
-        u = answer(ws, state.lateral, x, ACTIVATIONS[activation]).u[-1]
-        return jnp.sum(jnp.mean(OUTPUTS[output].loss(u, target), axis=0))  # lanes do not meet
+        u = net.answers(ws, state, x).u[-1]
+        return jnp.sum(jnp.mean(OUTPUTS[net.output].loss(u, target), axis=0))  # lanes do not meet
 
     def product(a: list[Array], b: list[Array]) -> Array:
         return jnp.asarray(sum(jnp.sum(p * q, axis=(0, 1)) for p, q in zip(a, b, strict=True)))

@@ -8,20 +8,22 @@ start instead: everything uniform within +- sqrt(6 / (n_(l-1) + n_l)), biases 0.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from pydantic import Field
 
-from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS, Layers, Shown, Weights, answer
+from substrate.deep import OUTPUTS, Shown, Weights
+from substrate.layered import layered
 from substrate.rule import READOUT, Rule
 from substrate.simulate import Episode, Reading, Trace
 from substrate.vocabulary import PRE, names
-from tasks._analyses import analyse
-from tasks.base import Instance, Outcome
+from tasks._analyses import Net, analyse, reading
+from tasks.base import Draw, Instance, Options, Outcome, Setting
 
 #: How the readout learns while the rule of the hidden layers evolves.
 DELTA = Rule("delta", {READOUT: names("err")[0] * PRE})
@@ -34,6 +36,9 @@ SEARCH = {
     "stop": {"generations": 100},
     "instances": {"train": 10, "validation": 20, "test": 50},
 }
+
+#: Samples that were seen, as many as are probed again.
+SEEN = 300
 
 #: Learning leaves its marks in the state; nothing else is read.
 READING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
@@ -90,18 +95,18 @@ def instance(
     rng: np.random.Generator,
     sizes: Sequence[int],
     stream: Samples,
-    probes: dict[str, Samples],
+    held_out: Samples,
     batch: int = 1,
     start: Callable[[np.random.Generator, Sequence[int]], Weights] = weights,
 ) -> Instance:
-    """A network at its start, the samples it learns from, and the samples it is probed with.
+    """A network at its start, the samples it learns from, and those it is scored on.
 
     Parameters
     ----------
     stream
         Shown in this order, `batch` at a step.
-    probes
-        `held_out`, and others to compare it with.
+    held_out
+        Never shown while it learns; the first ones that are shown stand beside them.
     start
         Draws the weights of layers of such sizes.
     """
@@ -113,16 +118,11 @@ def instance(
 
     seeds = rng.integers(2**24, size=steps)
     drive = Shown(shown(stream.x), shown(stream.target), seeds)
+    seen = stream.at(np.arange(min(SEEN, len(stream.x))))
     target = {}
-    for name, samples in probes.items():
+    for name, samples in {"held_out": held_out, "seen": seen}.items():
         target[f"{name}_x"], target[f"{name}_target"] = samples.x.T, samples.target.T
     return Instance(drive, start(rng, sizes), target)
-
-
-def answers(state: Layers, x: Array, activation: str, bias: float = 1.0) -> Array:
-    """The last layer's net input, (n_L, sample, K, P), to samples (n_0, sample, K, P or 1)."""
-    forward = [s.w for s in state.forward]
-    return answer(forward, state.lateral, x, ACTIVATIONS[activation], bias=bias).u[-1]
 
 
 def accuracy(u: Array, target: Array) -> Array:
@@ -131,28 +131,48 @@ def accuracy(u: Array, target: Array) -> Array:
     return jnp.mean(right.astype(jnp.float32), axis=0)
 
 
-def classified(
-    episode: Episode, trace: Trace, activation: str, bias: float = 1.0, analyses: bool = False
-) -> Outcome:
-    """Accuracy on held-out samples; 1 is every one of them right."""
-    u = answers(trace.state, episode.target["held_out_x"], activation, bias)
-    target = episode.target["held_out_target"]
-    right = accuracy(u, target)
-    metrics: dict[str, Any] = {
-        "accuracy": right,
-        "loss": jnp.mean(OUTPUTS["softmax"].loss(u, target), axis=0),
-    }
-    if "seen_x" in episode.target:
-        known = answers(trace.state, episode.target["seen_x"], activation, bias)
-        metrics["generalisation_gap"] = accuracy(known, episode.target["seen_target"]) - right
+class LayeredOptions(Options):
+    """What every family of layered networks lets a user change."""
+
+    readout: Literal["delta", "evolved"] = Field(
+        "delta", description="rule of the readout while the hidden layers' rule evolves"
+    )
+    analyses: bool = Field(False, description="whether to look closer; see tasks/_analyses.py")
+
+
+def setting(
+    name: str,
+    options: LayeredOptions,
+    rate: float,
+    draw: Callable[[Draw], Instance],
+    net: Net,
+    batch: int = 1,
+) -> Setting:
+    """One setting of a family of layered networks."""
+    score = partial(outcome, net=net, analyses=options.analyses)
+    company = DELTA if options.readout == "delta" else None
+    watched = reading(net) if options.analyses else READING
+    return Setting(
+        name, layered(*net[:2], batch, bias=net.bias), rate, draw, watched, score, company
+    )
+
+
+def outcome(episode: Episode, trace: Trace, net: Net, analyses: bool) -> Outcome:
+    """Accuracy of classes, or share of the targets' power that is explained, on held-out samples; 1 is all of it."""
+
+    def scored(probe: str) -> tuple[Array, Array]:
+        u, target = (
+            net.answer(trace.state, episode.target[f"{probe}_x"]),
+            episode.target[f"{probe}_target"],
+        )
+        loss = jnp.mean(OUTPUTS[net.output].loss(u, target), axis=0)
+        if net.output == "softmax":
+            return accuracy(u, target), loss
+        return 1 - jnp.sum((target - u) ** 2, axis=(0, 1)) / jnp.sum(target**2, axis=(0, 1)), loss
+
+    quality, loss = scored("held_out")
+    name = "accuracy" if net.output == "softmax" else "explained"
+    metrics = {name: quality, "loss": loss, "generalisation_gap": scored("seen")[0] - quality}
     if analyses:
-        metrics |= analyse(episode, trace, activation, "softmax")
-    return Outcome(right, jnp.ones_like(right), metrics)
-
-
-def regressed(episode: Episode, trace: Trace, activation: str) -> Outcome:
-    """Share of the targets' power that the answers explain on held-out samples; 1 is all of it."""
-    target = episode.target["held_out_target"]
-    error = target - answers(trace.state, episode.target["held_out_x"], activation)
-    explained = 1 - jnp.sum(error**2, axis=(0, 1)) / jnp.sum(target**2, axis=(0, 1))
-    return Outcome(explained, jnp.ones_like(explained), {"explained": explained})
+        metrics |= analyse(episode, trace, net)
+    return Outcome(quality, jnp.ones_like(quality), metrics)

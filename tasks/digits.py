@@ -13,10 +13,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from substrate.layered import layered
-from tasks._analyses import reading
-from tasks._supervised import DELTA, READING, RIVALS, SEARCH, Samples, classified, instance, one_hot
-from tasks.base import Draw, Family, Instance, Options, Setting
+from tasks._analyses import Net
+from tasks._supervised import RIVALS, SEARCH, LayeredOptions, Samples, instance, one_hot, setting
+from tasks.base import Draw, Family, Instance, Setting
 
 #: The division of the images is part of the task, not of a run.
 DIVISION_SEED = 1797
@@ -24,7 +23,7 @@ DIVISION_SEED = 1797
 HELD_OUT = 300
 
 
-class DigitsOptions(Options):
+class DigitsOptions(LayeredOptions):
     """What a user may change."""
 
     hidden: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
@@ -36,10 +35,6 @@ class DigitsOptions(Options):
         "relu", description="nonlinearity of the hidden layers"
     )
     rate: float = Field(0.04, gt=0, le=10, description="learning rate eta")
-    analyses: bool = Field(False, description="whether to look closer; see tasks/_analyses.py")
-    readout: Literal["delta", "evolved"] = Field(
-        "delta", description="rule of the readout while the hidden layers' rule evolves"
-    )
 
 
 @cache
@@ -73,19 +68,15 @@ def sample(draw: Draw, options: DigitsOptions) -> Instance:
     rounds = -(-options.samples // len(known.x))
     order = np.concatenate([draw.rng.permutation(len(known.x)) for _ in range(rounds)])
     stream = known.at(order[: options.samples])
-    probes = {"held_out": held_out, "seen": stream.at(np.arange(min(HELD_OUT, options.samples)))}
-    return instance(draw.rng, (64, *options.hidden, 10), stream, probes, options.batch)
+    return instance(draw.rng, (64, *options.hidden, 10), stream, held_out, options.batch)
 
 
 def build(options: DigitsOptions) -> tuple[Setting, ...]:
     """One setting."""
-    network = layered(options.activation, "softmax", options.batch)
-    score = partial(classified, activation=options.activation, analyses=options.analyses)
-    watched = reading(options.activation, "softmax") if options.analyses else READING
     name = "-".join(map(str, (64, *options.hidden, 10)))
-    company = DELTA if options.readout == "delta" else None
     draw = partial(sample, options=options)
-    return (Setting(name, network, options.rate, draw, watched, score, company),)
+    net = Net(options.activation, "softmax")
+    return (setting(name, options, options.rate, draw, net, options.batch),)
 
 
 FAMILY = Family(

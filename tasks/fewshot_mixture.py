@@ -15,19 +15,18 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from substrate.layered import layered
+from tasks._analyses import Net
 from tasks._supervised import (
-    DELTA,
-    READING,
     RIVALS,
     SEARCH,
+    LayeredOptions,
     Samples,
-    classified,
     instance,
     one_hot,
+    setting,
     xavier,
 )
-from tasks.base import Draw, Family, Instance, Options, Setting
+from tasks.base import Draw, Family, Instance, Setting
 
 INPUTS, CLASSES, PROTOTYPES = 64, 5, 2
 
@@ -39,7 +38,7 @@ DEEP = {
 }
 
 
-class FewshotMixtureOptions(Options):
+class FewshotMixtureOptions(LayeredOptions):
     """What a user may change."""
 
     hidden: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
@@ -67,16 +66,15 @@ def sample(draw: Draw, options: FewshotMixtureOptions) -> Instance:
     stream = examples(draw.rng, prototypes, options.shots, options.spread)
     queries = examples(draw.rng, prototypes, options.queries, options.spread)
     sizes = (INPUTS, *options.hidden, CLASSES)
-    return instance(draw.rng, sizes, stream, {"held_out": queries}, start=xavier)
+    return instance(draw.rng, sizes, stream, queries, start=xavier)
 
 
 def build(options: FewshotMixtureOptions) -> tuple[Setting, ...]:
     """One setting."""
-    network = layered("softplus", "softmax", bias=0.0)
-    score = partial(classified, activation="softplus", bias=0.0)
     name = "-".join(map(str, (INPUTS, *options.hidden, CLASSES)))
     draw = partial(sample, options=options)
-    return (Setting(name, network, options.rate, draw, READING, score, DELTA),)
+    net = Net("softplus", "softmax", bias=0.0)
+    return (setting(name, options, options.rate, draw, net),)
 
 
 FAMILY = Family(

@@ -18,14 +18,14 @@ from numpy.polynomial.legendre import leggauss
 from pydantic import Field
 from scipy.special import eval_gegenbauer, gammaln
 
-from substrate.layered import layered
-from tasks._supervised import DELTA, READING, RIVALS, SEARCH, Samples, instance, regressed, weights
-from tasks.base import Draw, Family, Instance, Options, Setting
+from tasks._analyses import Net
+from tasks._supervised import RIVALS, SEARCH, LayeredOptions, Samples, instance, setting, weights
+from tasks.base import Draw, Family, Instance, Setting
 
 HELD_OUT = 500
 
 
-class TeacherStudentOptions(Options):
+class TeacherStudentOptions(LayeredOptions):
     """What a user may change."""
 
     inputs: int = Field(20, ge=3, le=500, description="input dimensions n")
@@ -89,18 +89,17 @@ def sample(draw: Draw, options: TeacherStudentOptions) -> Instance:
 
     stream, held_out = taught(options.samples), taught(HELD_OUT)
     sizes = (n, options.hidden, 1)
-    student = instance(rng, sizes, stream, {"held_out": held_out}, options.batch, weights)
+    student = instance(rng, sizes, stream, held_out, options.batch, weights)
     *below, readout = student.w0.forward
     return student._replace(w0=student.w0._replace(forward=(*below, 0.1 * readout)))
 
 
 def build(options: TeacherStudentOptions) -> tuple[Setting, ...]:
     """One setting."""
-    network = layered("relu", "linear", options.batch)
-    score = partial(regressed, activation="relu")
     name = f"{options.inputs}-{options.hidden}-1"
     draw = partial(sample, options=options)
-    return (Setting(name, network, options.rate, draw, READING, score, DELTA),)
+    net = Net("relu", "linear")
+    return (setting(name, options, options.rate, draw, net, options.batch),)
 
 
 FAMILY = Family(

@@ -14,15 +14,15 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from substrate.layered import layered
-from tasks._supervised import DELTA, READING, RIVALS, SEARCH, Samples, classified, instance, one_hot
-from tasks.base import Draw, Family, Instance, Options, Setting
+from tasks._analyses import Net
+from tasks._supervised import RIVALS, SEARCH, LayeredOptions, Samples, instance, one_hot, setting
+from tasks.base import Draw, Family, Instance, Setting
 
 RADIUS, DOT = 0.5, 0.1
 HELD_OUT = 500
 
 
-class YinyangOptions(Options):
+class YinyangOptions(LayeredOptions):
     """What a user may change."""
 
     hidden: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
@@ -60,18 +60,15 @@ def points(rng: np.random.Generator, count: int) -> Samples:
 def sample(draw: Draw, options: YinyangOptions) -> Instance:
     """Draw start weights, the points to learn from, and others to be scored on."""
     stream, held_out = points(draw.rng, options.samples), points(draw.rng, HELD_OUT)
-    return instance(
-        draw.rng, (4, *options.hidden, 3), stream, {"held_out": held_out}, options.batch
-    )
+    return instance(draw.rng, (4, *options.hidden, 3), stream, held_out, options.batch)
 
 
 def build(options: YinyangOptions) -> tuple[Setting, ...]:
     """One setting."""
-    network = layered(options.activation, "softmax", options.batch)
-    score = partial(classified, activation=options.activation)
     name = "-".join(map(str, (4, *options.hidden, 3)))
     draw = partial(sample, options=options)
-    return (Setting(name, network, options.rate, draw, READING, score, DELTA),)
+    net = Net(options.activation, "softmax")
+    return (setting(name, options, options.rate, draw, net, options.batch),)
 
 
 FAMILY = Family(

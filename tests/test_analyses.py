@@ -19,7 +19,7 @@ from substrate.rule import Rule
 from substrate.synapses import Synapses
 from substrate.vocabulary import names
 from tasks import FAMILIES
-from tasks._analyses import alignment, angle, participation, sharpness
+from tasks._analyses import Net, alignment, angle, participation, sharpness
 
 DIGITS = FAMILIES["digits"]
 RNG = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
     weights = [0.7 * lanes(4, 4), 0.7 * lanes(3, 5)]
     x = lanes(3, 20)
     target = jnp.moveaxis(jax.nn.one_hot(RNG.integers(3, size=20), 3), 1, 0)[..., None, None]
-    found = sharpness(weights, Layers((), (), (), ()), x, target, "tanh", "softmax")
+    found = sharpness(weights, Layers((), (), (), ()), x, target, Net("tanh", "softmax"))
     sizes = [w[..., 0, 0].size for w in weights]
 
     def loss(flat: jax.Array, k: int, p: int) -> jax.Array:
