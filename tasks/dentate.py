@@ -117,7 +117,7 @@ class DentateOptions(Options):
         description="patterns that are shown in the end; all 128 in the publication",
     )
     samples: int = Field(3, ge=1, le=10_000, description="patterns shown while learning")
-    rate: float = Field(0.02, gt=0, le=1, description="learning rate eta")
+    rate: float = Field(0.5, gt=0, le=10, description="learning rate eta")
 
 
 def weights(rng: np.random.Generator, configuration: int) -> dict[str, np.ndarray]:
