@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 from pydantic import BaseModel, ConfigDict
 
+from substrate.hardware import Profile
 from substrate.network import Network
 from substrate.simulate import Episode, Reading, Trace
 
@@ -64,6 +65,7 @@ class Setting:
     sample: Callable[[Draw], Instance]
     reading: Reading
     score: Callable[[Episode, Trace], Outcome]
+    profile: Profile | None = None  # the chip that the network runs on; none is ideal
 
 
 class Options(BaseModel):
