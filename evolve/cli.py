@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evolve.hardware_cli import app as hardware_app
+
 app = typer.Typer(
     name="hebbarium",
     help="Discover local synaptic plasticity rules by evolution, and write each one down as an equation.",
@@ -12,6 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(hardware_app, name="hardware")
 
 Folder = Annotated[
     Path, typer.Option("--runs", envvar="HEBBARIUM_RUNS", help="Where runs are kept.")
@@ -39,7 +43,9 @@ def run(
     seconds: Annotated[float | None, typer.Option(help="Stop the search by the clock.")] = None,
     islands: Annotated[int | None, typer.Option(help="Populations that advance together.")] = None,
     start: Annotated[str | None, typer.Option(help="Rule, run or file to start from.")] = None,
-    hardware: Annotated[str | None, typer.Option(help="Hardware profile.")] = None,
+    hardware: Annotated[
+        str | None, typer.Option(help="Hardware profile, see `hebbarium hardware`.")
+    ] = None,
     set_: Settings = None,
     runs: Folder = RUNS,
     json: Json = False,
@@ -99,15 +105,26 @@ def rank(
     tune_rate: Annotated[
         bool, typer.Option("--tune-rate", help="Give every rule the learning rate that suits it.")
     ] = False,
-    hardware: Annotated[str, typer.Option(help="Hardware profile.")] = "ideal",
+    hardware: Annotated[
+        str, typer.Option(help="Hardware profile, see `hebbarium hardware`.")
+    ] = "ideal",
     set_: Settings = None,
     runs: Folder = RUNS,
     json: Json = False,
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
     from evolve import display
-    from evolve.launch import ranking
+    from evolve.launch import ranking, ranking_on_chip
 
+    if hardware != "ideal":
+        from evolve import hardware_display
+
+        chips = ranking_on_chip(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs)
+        if json:
+            display.dump(hardware_display.chip_record(chips))
+        else:
+            hardware_display.show_chips(chips)
+        return
     table = ranking(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs)
     if json:
         display.dump(display.rank_record(table))

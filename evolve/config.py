@@ -17,6 +17,7 @@ from evolve.search import Plan
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
+from substrate.hardware import Profile, admissible, profile
 from substrate.program import Machine
 from substrate.rule import Slow
 from substrate.vocabulary import VOCABULARY, observables
@@ -199,7 +200,14 @@ class RunConfig(Closed):
 
     task: str = "pca"
     seed: int = Field(0, ge=0, le=2**31 - 1)
-    hardware: Literal["ideal"] = "ideal"
+    hardware: str = Field("ideal", description="chip to learn on; see `hebbarium hardware`")
+    admission: Literal["restrict", "penalise"] = Field(
+        "restrict",
+        description="rules that the chip cannot run: kept out, or scored less for every reason",
+    )
+    penalty: float = Field(
+        0.1, ge=0, le=2, description="score that a reason costs where admission = penalise"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
     genes: Genes = Genes()
     variation: Variation = Variation()
@@ -212,6 +220,8 @@ class RunConfig(Closed):
         options = self.task_options  # refuses unknown tasks and options
         shown = frozenset.intersection(*(s.network.observables for s in self.family.build(options)))
         observables(frozenset(self.genes.terminals), shown, f"The search on {self.task!r}")
+        if self.admission == "restrict":
+            admissible(self.profile, self.genes.terminals, self.genes.primitives, self.slow)
         if self.variation.tournament > self.variation.parents:
             raise UserError(
                 f"variation.tournament = {self.variation.tournament} compares more parents than there are "
@@ -230,6 +240,11 @@ class RunConfig(Closed):
     def task_options(self) -> Options:
         """The family's options with what was given."""
         return validated(self.family.options, self.options, f"Options of task {self.task!r}")
+
+    @property
+    def profile(self) -> Profile:
+        """The chip."""
+        return profile(self.hardware)
 
     @property
     def slow(self) -> tuple[Slow, ...]:

@@ -15,12 +15,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from evolve import pictures
 from evolve.config import RunConfig, merge, setting, validated
-from evolve.evaluate import Arena
+from evolve.evaluate import Arena, mounted
 from evolve.export import export
 from evolve.front_table import equations, front_rows, markdown
+from evolve.hardware import ChipTable, compare
 from evolve.interpreter import Interpreter
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
@@ -36,6 +38,7 @@ from substrate.lowering import lower
 from substrate.program import Machine
 from substrate.rule import Rule
 from substrate.simulate import Episode, trajectory
+from tasks.base import Setting
 
 
 class View:
@@ -237,7 +240,7 @@ def summary(run_id: str, result: Result) -> str:
 def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Angle to the component in degrees and norm, (step, instance), of champion and Oja on test instances."""
     config = result.config
-    arena = Arena(config.family, config.task_options, config.seed, "test", 10)
+    arena = Arena(config.family, config.task_options, config.seed, "test", 10, config.profile)
     if "component" not in arena.episodes[-1].target:
         return {}
     episode: Episode = jax.tree.map(lambda a: jnp.asarray(a[0]), arena.episodes[-1])
@@ -246,12 +249,18 @@ def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     curves = {}
     for rule in (result.champion.rule, RULES[REFERENCE]):
         rate = jnp.full((1, 1), setting_.rate, jnp.float32)
-        path = jax.jit(partial(trajectory, setting_.network, lower(rule), every=10))
+        path = jax.jit(partial(_path, setting_, rule))
         w = np.asarray(path(episode, rate))[:, 0, :, :, 0]  # (step, n, K)
         norm = np.linalg.norm(w, axis=1)
         cosine = np.abs((w * component[None, :, :, 0]).sum(axis=1)) / np.maximum(norm, 1e-30)
         curves[rule.name] = (np.degrees(np.arccos(np.clip(cosine, 0, 1))), norm)
     return curves
+
+
+def _path(setting_: Setting, rule: Rule, episode: Episode, rate: Array) -> Array:
+    """Every tenth weight matrix of a rule's learning, on the setting's chip if it has one."""
+    plasticity = mounted(setting_, lower(rule), episode)
+    return trajectory(setting_.network, plasticity, episode, rate, every=10)
 
 
 def find_rule(name: str, store: Store) -> Rule:
@@ -304,14 +313,8 @@ def ranking(
         given = merge(given, setting(one))
     config = validated(RunConfig, given, "Configuration")
     configure()
-    store = Store(folder) if names else None
     arena = Arena(config.family, config.task_options, seed, "test", instances)
-    rules = {r.name: r for r in baselines(arena)}
-    if names and store:
-        wanted = [n.strip() for n in names.split(",") if n.strip()]
-        rules = {rule.name: rule for rule in (find_rule(n, store) for n in wanted)}
-        if not rules:
-            raise UserError("--rules names no rule. Write for instance --rules oja,hebb.")
+    rules = _wanted(names, folder, arena)
     training = None
     if tune_rate:
         training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
@@ -321,6 +324,37 @@ def ranking(
     known = [r for r in rows if r.rule in RULES] or rows
     differences = {r.rule: difference(r, known[0]) for r in rows}
     return Table(config, rows, rules, known[0], differences, tune_rate)
+
+
+def ranking_on_chip(
+    task: str,
+    names: str | None,
+    instances: int,
+    seed: int,
+    tune_rate: bool,
+    hardware: str,
+    settings: Sequence[str],
+    folder: Path,
+) -> ChipTable:
+    """Rank zoo rules, champions and rule files on test instances of a task and held-out chips."""
+    given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
+    for one in settings:
+        given = merge(given, setting(one))
+    config = validated(RunConfig, {**given, "admission": "penalise"}, "Configuration")
+    configure()
+    rules = _wanted(names, folder, Arena(config.family, config.task_options, seed, "test", 10))
+    return compare(config, list(rules.values()), RULES, instances, tune_rate)
+
+
+def _wanted(names: str | None, folder: Path, arena: Arena) -> dict[str, Rule]:
+    """The rules that a person names, or those of the zoo that a task can run."""
+    if not names:
+        return {r.name: r for r in baselines(arena)}
+    store = Store(folder)
+    wanted = [n.strip() for n in names.split(",") if n.strip()]
+    if not wanted:
+        raise UserError("--rules names no rule. Write for instance --rules oja,hebb.")
+    return {rule.name: rule for rule in (find_rule(n, store) for n in wanted)}
 
 
 def exported(name: str, target: str, folder: Path) -> str:

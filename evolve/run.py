@@ -19,6 +19,7 @@ from evolve.ahead import Pilot
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
+from evolve.hardware import judged
 from evolve.interpreter import WIDTH, Interpreter
 from evolve.pareto import knee
 from evolve.rank import Row, measure, rank
@@ -27,6 +28,7 @@ from evolve.search import Key, SearchState, Tally
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
 from substrate.graph import from_rule, to_rule
+from substrate.hardware import adapted, violations
 from substrate.rule import Rule
 
 #: The rule whose training score the progress display and the curves compare with.
@@ -195,6 +197,7 @@ def _search(jobs: Sequence[Job], interpreter: Interpreter, interrupt: Interrupt)
         scores = interpreter.fitness_of_all([list(w.values()) for w in wanted])
         for job, keys, values in zip(jobs, wanted, scores, strict=True):
             if not job.over:
+                values = judged(job.config, keys.values(), values)
                 job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
     return time.perf_counter() - began
 
@@ -219,7 +222,8 @@ def _finish(
     front = [short.get(id(c), c) for c in front]
     champion = short[id(chosen)]
     test = _arena(config, "test", config.instances.test)
-    rows = rank([champion.rule, *baselines(test)], test, ranker)
+    known = [r for r in baselines(test) if not violations(config.profile, r)]
+    rows = rank([adapted(config.profile, r) for r in (champion.rule, *known)], test, ranker)
     name = champion.rule.name
     own = measure([champion.rule], {name: (1.0,)}, job.train, ranker)[name]
     return Result(
@@ -265,7 +269,8 @@ def baselines(arena: Arena) -> list[Rule]:
 
 
 def _arena(config: RunConfig, split: str, instances: int) -> Arena:
-    return Arena(config.family, config.task_options, config.seed, split, instances)
+    given = config.family, config.task_options, config.seed, split, instances
+    return Arena(*given, config.profile)
 
 
 def _reference(train: Arena, ranker: Interpreter) -> tuple[dict[str, float], dict[str, float]]:
@@ -306,7 +311,7 @@ def _front(config: RunConfig, state: SearchState, ranker: Interpreter) -> list[C
     found = {i.phenotype.key: i for i in [*search.pareto(state), *state.hall]}
     graphs = [i.phenotype.graph for i in found.values()]
     arena = _arena(config, "validation", config.instances.validation)
-    scores = ranker.score_graphs(graphs, arena)
+    scores = judged(config, graphs, ranker.score_graphs(graphs, arena))
     candidates = []
     for individual, own in zip(found.values(), scores, strict=True):
         rule = to_rule(individual.phenotype.graph, "champion", config.slow)
@@ -324,6 +329,8 @@ def _tuned(job: Job, ranker: Interpreter, front: Sequence[Candidate]) -> list[Ca
     config = job.config
     best = [_simplified(c) for c in sorted(front, key=lambda c: -c.training)[: config.tuned]]
     settings = config.constants.model_dump(exclude={"best"})
+    if not config.profile.ideal:  # rounding leaves no slopes to climb
+        settings["method"] = "evolution"
     bounds = ranker.bounds(job.train)
     refined = refine([c.rule for c in best], job.train, bounds, seed=config.seed, **settings)
     versions = {

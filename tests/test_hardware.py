@@ -12,6 +12,7 @@ from evolve import compiled
 from evolve.config import RunConfig, load, validated
 from evolve.evaluate import Arena, Bounds
 from evolve.interpreter import Codes, Interpreter
+from evolve.sweep import points, sweep
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, Slow, UserError, W, names
 from substrate.feedforward import feedforward
@@ -36,24 +37,38 @@ TABLE = {
 }
 
 
-def qualities(hardware, rule="oja", instances=10, seed=1):
-    """Quality on every data set of the published search, on this hardware."""
+def published(hardware, instances=10):
+    """The data sets of the published search on this hardware, with scores that are qualities."""
     config = validated(RunConfig, load(ROOT / "runs" / "mettler2021_pca.toml"), "published")
-    arena = Arena(config.family, config.task_options, seed, "train", instances, profile(hardware))
-    unit = Bounds(np.zeros((1, instances)), np.ones((1, instances)))
+    arena = Arena(config.family, config.task_options, 1, "train", instances, profile(hardware))
+    return arena, Bounds(np.zeros((1, instances)), np.ones((1, instances)))
+
+
+def qualities(hardware, rule="oja", instances=10):
+    """Quality on every data set of the published search, on this hardware."""
+    arena, unit = published(hardware, instances)
     return compiled.measure(RULES[rule], arena, unit).quality[0, 0]
 
 
-@pytest.mark.parametrize("bits", TABLE)
-def test_the_published_table_of_bits_and_rounding(bits):
-    """Within 0.15 of the figures measured before us, on the same covariances and other samples."""
-    for column, figure in TABLE[bits].items():
-        rounding, period = column.split()
-        ours = qualities(f"fixed_point:bits={bits},rounding={rounding},period={period}").sum()
-        tolerance = (
-            0.3 if column == "nearest 1" and bits == 6 else 0.15
-        )  # partly stalled: depends on the start
-        assert ours == pytest.approx(figure, abs=tolerance), (column, ours)
+def test_the_published_table_of_bits_and_rounding():
+    """Within 0.15 of the figures measured before us, on the same covariances and other samples.
+
+    But for 6 bits to nearest at every sample, where some weights stall and it depends on the samples which.
+    """
+    arena, unit = published("fixed_point")
+    grid = points(tuple(TABLE), ("nearest", "stochastic"), (0.0,), (1, 50))
+    for cell in sweep(RULES["oja"], arena, unit, grid):
+        column = f"{cell.point.rounding} {cell.point.period}"
+        partly = (cell.point.bits, column) == (6, "nearest 1")
+        figure = TABLE[cell.point.bits][column]
+        assert cell.quality.sum() == pytest.approx(figure, abs=0.3 if partly else 0.15), cell.point
+
+
+def test_a_sweep_scores_as_the_profile_does():
+    arena, unit = published("fixed_point")
+    (cell,) = sweep(RULES["oja"], arena, unit, points((6,), ("stochastic",), (0.2,), (50,)))
+    own = qualities("fixed_point:bits=6,rounding=stochastic,gain=0.2,period=50")
+    np.testing.assert_allclose(cell.quality[0], own, atol=1e-4)
 
 
 def test_four_bits_rounded_to_nearest_stall():

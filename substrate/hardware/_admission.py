@@ -8,17 +8,19 @@ with `m` of a few bits; what remains is the rule that the chip runs, coefficient
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sympy
 
+from substrate.errors import UserError
 from substrate.functions import FUNCTIONS
+from substrate.graph import Graph, Number, Operand
 from substrate.hardware.base import Products, Profile
 from substrate.lowering import walk
 from substrate.rule import Rule, Slow
-from substrate.vocabulary import names
+from substrate.vocabulary import VOCABULARY, names
 
 #: Terms beyond which expanding stops: no chip has room for so many.
 MANY = 256
@@ -62,29 +64,93 @@ def violations(profile: Profile, rule: Rule) -> list[str]:
     if profile.ideal:
         return []
     rule = folded(rule)
+    used = set().union(*(functions(e) for e in rule.equations.values()))
+    reasons = _lacking(profile, rule.reads, used, rule.slow)
+    if isinstance(profile.arithmetic, Products) and not used - set(profile.functions or used):
+        reasons += [
+            f"{name} {reason}"
+            for name, e in rule.equations.items()
+            for reason in _no_sum(expand, e, profile.arithmetic)
+        ]
+    return reasons
+
+
+def graph_violations(profile: Profile, graph: Graph) -> list[str]:
+    """The same for a rule as a graph, without SymPy: for searches that ask by the thousand."""
+    if profile.ideal:
+        return []
+    used = {node.function for node in graph.nodes}
+    operands = [*(o for node in graph.nodes for o in node[1:]), *graph.outputs.values()]
+    reads = {o for o in operands if isinstance(o, str) and o in VOCABULARY}
+    reasons = _lacking(profile, reads, used)
+    if isinstance(profile.arithmetic, Products) and not used - set(profile.functions or used):
+        for name, output in graph.outputs.items():
+            reasons += [
+                f"{name} {r}" for r in _no_sum(_expand_graph, (graph, output), profile.arithmetic)
+            ]
+    return reasons
+
+
+def admissible(
+    profile: Profile, terminals: Iterable[str], primitives: Iterable[str], slow: Iterable[Slow]
+) -> None:
+    """Refuse a search whose alphabet a chip does not have.
+
+    Raises
+    ------
+    UserError
+        With every reason.
+    """
+    reads = {name for name in terminals if name in VOCABULARY}
+    reasons = _lacking(profile, reads, set(primitives), slow)
+    if reasons:
+        raise UserError(
+            f"The search {'; it '.join(reasons)}. Leave it out of genes.terminals, genes.primitives or genes.slow, "
+            "or give admission=penalise."
+        )
+
+
+def _lacking(
+    profile: Profile, reads: Iterable[str], used: Iterable[str], slow: Iterable[Slow] = ()
+) -> list[str]:
+    """What the chip does not have of observables, functions and memory."""
     reasons = [
         f"reads {name}, which {profile.name} does not offer"
-        for name in sorted(rule.reads)
+        for name in sorted(reads)
         if not profile.offers(name)
     ]
-    for slow in rule.slow:
-        if slow.scope not in profile.scopes:
-            reasons.append(f"keeps {slow.name} per {slow.scope}, for which there is no memory")
+    reasons += [
+        f"keeps {one.name} per {one.scope}, for which {profile.name} has no memory"
+        for one in slow
+        if one.scope not in profile.scopes
+    ]
     if profile.functions is not None:
-        used = set().union(*(functions(e) for e in rule.equations.values()))
-        reasons += [
-            f"needs {_WORDS.get(name, name)}, which {profile.name} cannot compute"
-            for name in sorted(used - set(profile.functions))
-        ]
-    if isinstance(profile.arithmetic, Products):
-        for name, expression in rule.equations.items():
-            try:
-                products(expression, profile.arithmetic)
-            except NoSum as reason:
-                text = f"{name} {reason}"
-                if not any("cannot compute" in r for r in reasons):
-                    reasons.append(text)
+        lacking = sorted({_WORDS.get(n, n) for n in set(used) - set(profile.functions)})
+        reasons += [f"needs {word}, which {profile.name} cannot compute" for word in lacking]
     return reasons
+
+
+def _no_sum(expanded: Callable[[Any], "Polynomial"], what: Any, arithmetic: Products) -> list[str]:
+    """Why something is no sum of products."""
+    try:
+        _products(expanded(what), arithmetic)
+    except NoSum as reason:
+        return [str(reason)]
+    return []
+
+
+def _expand_graph(what: tuple[Graph, Operand]) -> "Polynomial":
+    graph, output = what
+    values: list[Polynomial] = []
+
+    def value(operand: Operand) -> Polynomial:
+        if isinstance(operand, Number):
+            return {(): operand.value} if operand.value else {}
+        return values[operand] if isinstance(operand, int) else {((operand, 1),): 1.0}
+
+    for node in graph.nodes:
+        values.append(_combined(node.function, (value(node.a), value(node.b))))
+    return value(output)
 
 
 _WORDS = {"reciprocal": "a division", "div": "a division", "sqrt": "a square root"}
@@ -109,8 +175,12 @@ def products(expression: sympy.Expr, arithmetic: Products) -> list[Product]:
     NoSum
         If that is impossible, or there are too many products or factors.
     """
+    return _products(expand(expression), arithmetic)
+
+
+def _products(polynomial: Polynomial, arithmetic: Products) -> list[Product]:
     found = []
-    for factors, coefficient in sorted(expand(expression).items(), key=str):
+    for factors, coefficient in sorted(polynomial.items(), key=str):
         product = rounded(coefficient, factors, arithmetic)
         if product is None:
             raise NoSum(f"needs the coefficient {coefficient:.4g}, which is out of range")
@@ -134,32 +204,34 @@ def expand(expression: sympy.Expr) -> Polynomial:
             return {((node.name, 1),): 1.0}
         return {(): float(node)} if float(node) else {}
 
-    def apply(name: str, values: tuple[Polynomial, ...]) -> Polynomial:
-        if name in ("add", "sub"):
-            total = dict(values[0])
-            for factors, c in values[1].items():
-                total[factors] = total.get(factors, 0.0) + (c if name == "add" else -c)
-            return {f: c for f, c in total.items() if c}
-        if name == "mul":
-            result: dict[tuple[tuple[str, int], ...], float] = {}
-            for f, c in values[0].items():
-                for g, d in values[1].items():
-                    powers = dict(f)
-                    for factor, power in g:
-                        powers[factor] = powers.get(factor, 0) + power
-                    both = tuple(sorted(powers.items()))
-                    result[both] = result.get(both, 0.0) + c * d
-            if len(result) > MANY:
-                raise NoSum(f"has more than {MANY} products")
-            return {f: c for f, c in result.items() if c}
-        (argument, *_) = values
-        single = next(iter(argument), ())
-        if name == "sign" and len(argument) == 1 and len(single) == 1 and single[0][1] == 1:
-            sign = math.copysign(1.0, argument[single])
-            return {((f"sgn({single[0][0]})", 1),): sign}
-        raise NoSum(f"is no sum of products: it needs {_WORDS.get(name, name)}")
+    return walk(expression, leaf, _combined)
 
-    return walk(expression, leaf, apply)
+
+def _combined(name: str, values: tuple[Polynomial, ...]) -> Polynomial:
+    """A function of polynomials, as a polynomial."""
+    if name in ("add", "sub"):
+        total = dict(values[0])
+        for factors, c in values[1].items():
+            total[factors] = total.get(factors, 0.0) + (c if name == "add" else -c)
+        return {f: c for f, c in total.items() if c}
+    if name == "mul":
+        result: dict[tuple[tuple[str, int], ...], float] = {}
+        for f, c in values[0].items():
+            for g, d in values[1].items():
+                powers = dict(f)
+                for factor, power in g:
+                    powers[factor] = powers.get(factor, 0) + power
+                both = tuple(sorted(powers.items()))
+                result[both] = result.get(both, 0.0) + c * d
+        if len(result) > MANY:
+            raise NoSum(f"has more than {MANY} products")
+        return {f: c for f, c in result.items() if c}
+    (argument, *_) = values
+    single = next(iter(argument), ())
+    if name == "sign" and len(argument) == 1 and len(single) == 1 and single[0][1] == 1:
+        sign = math.copysign(1.0, argument[single])
+        return {((f"sgn({single[0][0]})", 1),): sign}
+    raise NoSum(f"is no sum of products: it needs {_WORDS.get(name, name)}")
 
 
 def rounded(

@@ -51,7 +51,7 @@ class Chip(NamedTuple):
         memory: dict[str, Array] = {}
         if weights.rounding == "stochastic" or any(_present(profile.read(n).noise) for n in reads):
             memory["time"] = jnp.zeros(shape[2:], jnp.uint32)
-        if profile.schedule.period != 1:
+        if not _every_step(profile):
             memory["phase"] = jnp.zeros(shape[2:], jnp.uint32)
 
         def pattern(name: str, front: tuple[int, ...]) -> Array:
@@ -73,7 +73,7 @@ class Chip(NamedTuple):
         if weights.sign == "row":
             row = jnp.where(jnp.sum(synapses.w, axis=0, keepdims=True) < 0, -1.0, 1.0)
             memory["sign"] = row
-        if profile.schedule.kind == "accumulate" and profile.schedule.period != 1:
+        if profile.schedule.kind == "accumulate" and not _every_step(profile):
             memory["sum"] = jnp.zeros(shape, jnp.float32)
         low, high = self._limits(memory)
         code = bounded(jnp.round(synapses.w / weights.step), low, high)
@@ -275,3 +275,9 @@ def _at(value: Array | float, batch: bool) -> Array | float:
 
 def _float(value: Array, profile: Profile) -> Array:
     return profile.arithmetic.decode(value) if isinstance(profile.arithmetic, Fixed) else value
+
+
+def _every_step(profile: Profile) -> bool:
+    """Whether no write is put off; a period that is traced may put some off."""
+    period = profile.schedule.period
+    return isinstance(period, int) and period == 1

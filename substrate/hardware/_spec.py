@@ -67,7 +67,8 @@ def changed(profile: Profile, **given: Any) -> Profile:
         kind: Literal["accumulate", "epoch"] = (
             "epoch" if profile.schedule.kind == "epoch" else "accumulate"
         )
-        if given["period"] != 1 or profile.schedule.kind in ("accumulate", "epoch"):
+        stays = profile.schedule.kind not in ("accumulate", "epoch")
+        if not (stays and isinstance(given["period"], int) and given["period"] == 1):
             profile = replace(profile, schedule=Schedule(kind, given["period"]))
     if "chips" in given:
         profile = replace(profile, chips=given["chips"])

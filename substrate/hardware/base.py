@@ -90,7 +90,7 @@ class Schedule:
     """
 
     kind: Literal["step", "accumulate", "epoch", "deferred", "host"] = "step"
-    period: int = 1
+    period: Any = 1
 
 
 @dataclass(frozen=True)
