@@ -166,7 +166,9 @@ def tasks(
 @app.command()
 def export(
     rule: Annotated[str, typer.Argument(help="Zoo rule, run, or rule file.")],
-    to: Annotated[str, typer.Option("--to", help="Target: python, latex or json.")] = "python",
+    to: Annotated[
+        str, typer.Option("--to", help="Target: python, latex, json, loihi or bss2.")
+    ] = "python",
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; printed if not given.")
     ] = None,

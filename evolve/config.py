@@ -220,8 +220,9 @@ class RunConfig(Closed):
         options = self.task_options  # refuses unknown tasks and options
         shown = frozenset.intersection(*(s.network.observables for s in self.family.build(options)))
         observables(frozenset(self.genes.terminals), shown, f"The search on {self.task!r}")
+        chip = self.profile  # refuses unknown profiles
         if self.admission == "restrict":
-            admissible(self.profile, self.genes.terminals, self.genes.primitives, self.slow)
+            admissible(chip, self.genes.terminals, self.genes.primitives, self.slow)
         if self.variation.tournament > self.variation.parents:
             raise UserError(
                 f"variation.tournament = {self.variation.tournament} compares more parents than there are "

@@ -169,4 +169,6 @@ class Profile:
 
     def offers(self, name: str) -> bool:
         """Whether a rule may read this observable."""
+        if name == "eta" and isinstance(self.arithmetic, Products):
+            return False
         return name in ("w", "eta") or name in self.reads or self.other is not None
