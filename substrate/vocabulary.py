@@ -57,6 +57,11 @@ _LIST = (
     Observable(
         "w_norm", "Euclidean norm of the neuron's incoming weights", "post", Locality.NONLOCAL
     ),
+    Observable(
+        "c_plus", "reading of the sensor of causal correlation", "synapse", Locality.SYNAPSE
+    ),
+    Observable("nu_post", "spikes of the neuron since the last reading", "post", Locality.NEURON),
+    Observable("reward", "reward less its running mean", "global", Locality.BROADCAST),
     Observable("pre_norm", "Euclidean norm of the input vector", "global", Locality.NONLOCAL),
 )
 

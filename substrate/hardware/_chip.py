@@ -58,7 +58,7 @@ class Chip(NamedTuple):
             drawn = random.normal(random.stream(key, name), front)
             return jnp.broadcast_to(drawn, (*front, *shape[2:]))
 
-        for name in sorted(reads - {"w", "eta"}):
+        for name in sorted(reads & VOCABULARY.keys() - {"w", "eta"}):
             read, front = profile.read(name), _front(VOCABULARY[name].scope, shape)
             if _present(read.gain):
                 memory[f"gain {name}"] = _factor(read.gain, pattern(f"gain {name}", front))
@@ -234,7 +234,7 @@ def _scaled(change: Array, scale: Array, rounding: str, key: Array) -> Array:
 
 def _round(value: Array, rounding: str, key: Array) -> Array:
     if rounding == "truncate":
-        return toward_zero(value)
+        return toward_zero(value * (1 + 1e-6))  # a whole number a rounding error below stays whole
     if rounding == "nearest":
         return jnp.floor(value + 0.5)
     return jnp.floor(value + random.uniform(random.stream(key, "round"), value.shape[:-2]))
@@ -244,7 +244,8 @@ def _rounded(value: Array, read: Read) -> Array:
     """What a converter makes of a value."""
     if read.bits is None:
         return value
-    return bounded(jnp.round(value / read.step), *read.levels) * read.step
+    to_code = toward_zero if read.rounding == "truncate" else jnp.round
+    return bounded(to_code(value / read.step), *read.levels) * read.step
 
 
 def _factor(spread: Array | float, drawn: Array) -> Array:

@@ -52,6 +52,7 @@ class Read:
     gain: Any = 0.0
     offset: Any = 0.0
     noise: Any = 0.0
+    rounding: Literal["nearest", "truncate"] = "nearest"
 
     @property
     def step(self) -> float:
