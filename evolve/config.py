@@ -6,18 +6,19 @@ get wrong is refused here, before anything runs.
 
 import tomllib
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evolve.genome import Grid
+from evolve.individual import Individual
 from evolve.search import Plan
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
-from substrate.hardware import Profile, admissible, profile
+from substrate.hardware import Profile, admissible, graph_cost, profile
 from substrate.program import Machine
 from substrate.rule import Slow
 from substrate.vocabulary import VOCABULARY, observables
@@ -126,6 +127,9 @@ class Variation(Closed):
         le=100_000_000,
         description="formulas whose scores are remembered, at some 300 bytes each",
     )
+    cost: bool = Field(
+        False, description="with nsga2, a third objective: what an update costs on the hardware"
+    )
     choice: Literal["one_se", "knee"] = Field(
         "one_se",
         description="champion: the simplest rule within one standard error of the best, or the one that gains most "
@@ -146,6 +150,10 @@ class Variation(Closed):
 
     @model_validator(mode="after")
     def _possible(self) -> "Variation":
+        if self.cost and self.selection != "nsga2":
+            raise UserError(
+                "variation.cost is an objective of NSGA-II. Give variation.selection=nsga2."
+            )
         if self.selection == "nsga2" and self.parents == 1:
             raise UserError(
                 "variation.selection = 'nsga2' keeps a front on every island, and variation.parents = 1 leaves no "
@@ -292,6 +300,7 @@ class RunConfig(Closed):
             spread=v.spread,
             patience=v.patience,
             memory=v.memory,
+            cost=partial(_cost, self.profile, {}) if v.cost else None,
         )
 
     @property
@@ -305,6 +314,14 @@ class RunConfig(Closed):
         """Every setting under its dotted name, the task's options filled in."""
         own = self.model_dump(exclude={"options"})
         return _flatten({**own, "options": self.task_options.model_dump()})
+
+
+def _cost(chip: Profile, known: dict[object, float], individual: Individual) -> float:
+    """The cost of an individual's rule; individuals are met again and again, so it is remembered."""
+    key = individual.phenotype.key, individual.size
+    if key not in known:
+        known[key] = graph_cost(chip, individual.phenotype.graph)
+    return known[key]
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

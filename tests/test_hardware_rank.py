@@ -8,10 +8,14 @@ from typer.testing import CliRunner
 
 from evolve.cli import app
 from evolve.config import RunConfig, validated
+from evolve.encode import encode
 from evolve.evaluate import WORST
+from evolve.genome import Grid, express
 from evolve.hardware import judged
+from evolve.individual import Individual
+from evolve.pareto import nsga2
 from rules_zoo import RULES
-from substrate import POST, PRE, Rule, UserError
+from substrate import POST, PRE, Rule, UserError, W
 from substrate.graph import from_rule
 
 FAST = ["--set", "options.dimensions=[2]", "--set", "options.samples=400"]
@@ -112,3 +116,22 @@ def test_a_search_under_a_profile_runs_to_its_end(tmp_path):
     record = json.loads(asked(*words, *FAST, "--json"))
     assert record["hardware"] == "fixed_point:bits=4"
     assert np.isfinite(record["champion"]["score"])
+
+
+def test_cost_on_the_chip_is_a_third_objective():
+    """Of two rules as good and as long, the one that reads less stays where cost counts."""
+    grid = Grid(("pre", "post", "w"), ("add", "sub", "mul"), 6)
+    config = RunConfig(
+        hardware="bss2", variation={"selection": "nsga2", "cost": True}, genes={"columns": 6}
+    )
+    rng = np.random.default_rng(0)
+    found = {}
+    for rule in (Rule("cheap", PRE * PRE + PRE), Rule("dear", PRE * POST + W)):
+        genome = encode(grid, from_rule(rule), rng)
+        found[rule.name] = Individual(genome, express(grid, genome), 0.5)
+    cost = config.plan.cost
+    assert cost(found["cheap"]) < cost(found["dear"])
+    assert set(nsga2(list(found.values()), 2)) == set(found.values())
+    assert nsga2(list(found.values()), 1, cost) == [found["cheap"]]
+    with pytest.raises(UserError, match="nsga2"):
+        validated(RunConfig, {"variation": {"cost": True}}, "It")

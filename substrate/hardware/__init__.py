@@ -9,6 +9,7 @@ from substrate.hardware._chip import Chip as Chip
 from substrate.hardware._chip import Lanes as Lanes
 from substrate.hardware._cost import Cost as Cost
 from substrate.hardware._cost import cost as cost
+from substrate.hardware._cost import graph_cost as graph_cost
 from substrate.hardware._spec import PARAMETERS as PARAMETERS
 from substrate.hardware._spec import changed as changed
 from substrate.hardware._spec import parse

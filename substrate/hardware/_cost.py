@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from substrate.graph import Graph, from_rule
+from substrate.graph import Graph, from_rule, to_rule
 from substrate.hardware._admission import NoSum, folded, products
 from substrate.hardware.base import Products, Profile
 from substrate.rule import Rule
@@ -48,9 +48,9 @@ def cost(profile: Profile, rule: Rule) -> Cost:
     return Cost(share * operations + apply, 1 + register + len(kept), traffic)
 
 
-def operations(graph: Graph) -> int:
-    """Operations of a graph, for searches that count them by the thousand."""
-    return len(graph.nodes)
+def graph_cost(profile: Profile, graph: Graph) -> float:
+    """One number for searches: operations, words of state and bytes moved, added up, of a rule as a graph."""
+    return sum(cost(profile, to_rule(graph, "candidate")))
 
 
 def _bytes(bits: float | None) -> float:
