@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evolve.hardware_cli import app as hardware_app
+
 app = typer.Typer(
     name="hebbarium",
     help="Discover local synaptic plasticity rules by evolution, and write each one down as an equation.",
@@ -12,6 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(hardware_app, name="hardware")
 
 Folder = Annotated[
     Path, typer.Option("--runs", envvar="HEBBARIUM_RUNS", help="Where runs are kept.")
@@ -40,7 +44,9 @@ def run(
     seconds: Annotated[float | None, typer.Option(help="Stop the search by the clock.")] = None,
     islands: Annotated[int | None, typer.Option(help="Populations that advance together.")] = None,
     start: Annotated[str | None, typer.Option(help="Rule, run or file to start from.")] = None,
-    hardware: Annotated[str | None, typer.Option(help="Hardware profile.")] = None,
+    hardware: Annotated[
+        str | None, typer.Option(help="Hardware profile, see `hebbarium hardware`.")
+    ] = None,
     engine: Annotated[str | None, typer.Option(help=ENGINES)] = None,
     set_: Settings = None,
     runs: Folder = RUNS,
@@ -52,8 +58,9 @@ def run(
     current generation and keeps everything; the run is marked as stopped.
     """
     from evolve import display
-    from evolve.config import RunConfig, load, merge, setting, validated
+    from evolve.config import RunConfig
     from evolve.launch import launch
+    from evolve.settings import load, merge, setting, validated
 
     settings: dict[str, Any] = load(config) if config else {}
     flags = {
@@ -102,7 +109,9 @@ def rank(
     tune_rate: Annotated[
         bool, typer.Option("--tune-rate", help="Give every rule the learning rate that suits it.")
     ] = False,
-    hardware: Annotated[str, typer.Option(help="Hardware profile.")] = "ideal",
+    hardware: Annotated[
+        str, typer.Option(help="Hardware profile, see `hebbarium hardware`.")
+    ] = "ideal",
     engine: Annotated[str, typer.Option(help=ENGINES)] = "auto",
     set_: Settings = None,
     runs: Folder = RUNS,
@@ -110,8 +119,17 @@ def rank(
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
     from evolve import display
-    from evolve.launch import ranking
+    from evolve.ranking import ranking, ranking_on_chip
 
+    if hardware != "ideal":
+        from evolve import hardware_display
+
+        chips = ranking_on_chip(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs)
+        if json:
+            display.dump(hardware_display.chip_record(chips))
+        else:
+            hardware_display.show_chips(chips)
+        return
     table = ranking(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs, engine)
     if json:
         display.dump(display.rank_record(table))
@@ -153,14 +171,16 @@ def tasks(
 @app.command()
 def export(
     rule: Annotated[str, typer.Argument(help="Zoo rule, run, or rule file.")],
-    to: Annotated[str, typer.Option("--to", help="Target: python, latex or json.")] = "python",
+    to: Annotated[
+        str, typer.Option("--to", help="Target: python, latex, json, loihi or bss2.")
+    ] = "python",
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; printed if not given.")
     ] = None,
     runs: Folder = RUNS,
 ) -> None:
     """Write a rule as code or text for use elsewhere."""
-    from evolve.launch import exported
+    from evolve.ranking import exported
 
     text = exported(rule, to, runs)
     if out is None:

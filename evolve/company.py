@@ -22,7 +22,7 @@ def beside(plasticity: Plasticity, other: Rule | None) -> Plasticity:
     """A plasticity in its company."""
     if other is None:
         return plasticity
-    return plasticity._replace(dw={**lower(other).dw, **plasticity.dw})
+    return plasticity._replace(dw={**lower(other).dw, **plasticity.dw}, reads=None)
 
 
 def together(rule: Rule, other: Rule | None) -> Rule:

@@ -4,27 +4,27 @@ Every field is a parameter in MLflow and a key of the TOML file; the most used o
 get wrong is refused here, before anything runs.
 """
 
-import tomllib
 from collections.abc import Mapping
-from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cached_property, partial
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.evaluate import shown
 from evolve.genome import Grid
+from evolve.individual import Individual
 from evolve.search import Plan
+from evolve.settings import merge, validated
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
+from substrate.hardware import Profile, admissible, graph_cost, profile
 from substrate.program import Machine
 from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
-Model = TypeVar("Model", bound=BaseModel)
 Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
@@ -127,6 +127,9 @@ class Variation(Closed):
         le=100_000_000,
         description="formulas whose scores are remembered, at some 300 bytes each",
     )
+    cost: bool = Field(
+        False, description="with nsga2, a third objective: what an update costs on the hardware"
+    )
     choice: Literal["one_se", "knee"] = Field(
         "one_se",
         description="champion: the simplest rule within one standard error of the best, or the one that gains most "
@@ -147,6 +150,10 @@ class Variation(Closed):
 
     @model_validator(mode="after")
     def _possible(self) -> "Variation":
+        if self.cost and self.selection != "nsga2":
+            raise UserError(
+                "variation.cost is an objective of NSGA-II. Give variation.selection=nsga2."
+            )
         if self.selection == "nsga2" and self.parents == 1:
             raise UserError(
                 "variation.selection = 'nsga2' keeps a front on every island, and variation.parents = 1 leaves no "
@@ -201,7 +208,14 @@ class RunConfig(Closed):
 
     task: str = "pca"
     seed: int = Field(0, ge=0, le=2**31 - 1)
-    hardware: Literal["ideal"] = "ideal"
+    hardware: str = Field("ideal", description="chip to learn on; see `hebbarium hardware`")
+    admission: Literal["restrict", "penalise"] = Field(
+        "restrict",
+        description="rules that the chip cannot run: kept out, or scored less for every reason",
+    )
+    penalty: float = Field(
+        0.1, ge=0, le=2, description="score that a reason costs where admission = penalise"
+    )
     engine: Engine = Field(
         "auto",
         description="what evaluates rules; auto: the cheaper one by estimate, see evolve/choice.py",
@@ -223,6 +237,9 @@ class RunConfig(Closed):
     def _task(self) -> "RunConfig":
         shows = shown(self.settings)
         observables(frozenset(self.genes.terminals), shows[FORWARD], f"The search on {self.task!r}")
+        chip = self.profile  # refuses unknown profiles
+        if self.admission == "restrict":
+            admissible(chip, self.genes.terminals, self.genes.primitives, self.slow)
         if self.variation.tournament > self.variation.parents:
             raise UserError(
                 f"variation.tournament = {self.variation.tournament} compares more parents than there are "
@@ -246,6 +263,11 @@ class RunConfig(Closed):
     def settings(self) -> tuple[Setting, ...]:
         """The task's settings; refuses unknown tasks and options."""
         return self.family.build(self.task_options)
+
+    @property
+    def profile(self) -> Profile:
+        """The chip."""
+        return profile(self.hardware)
 
     @property
     def slow(self) -> tuple[Slow, ...]:
@@ -292,6 +314,7 @@ class RunConfig(Closed):
             spread=v.spread,
             patience=v.patience,
             memory=v.memory,
+            cost=partial(_cost, self.profile, {}) if v.cost else None,
         )
 
     @property
@@ -307,68 +330,17 @@ class RunConfig(Closed):
         return _flatten({**own, "options": self.task_options.model_dump()})
 
 
+def _cost(chip: Profile, known: dict[object, float], individual: Individual) -> float:
+    """The cost of an individual's rule; individuals are met again and again, so it is remembered."""
+    key = individual.phenotype.key, individual.size
+    if key not in known:
+        known[key] = graph_cost(chip, individual.phenotype.graph)
+    return known[key]
+
+
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
         flat.update(_flatten(value, f"{name}.") if isinstance(value, dict) else {name: value})
     return flat
-
-
-def validated(model: type[Model], values: Mapping[str, Any], who: str) -> Model:
-    """Build a model; whatever is wrong with the values becomes one message."""
-    try:
-        return model(**values)
-    except ValidationError as error:
-        raise UserError(
-            f"{who}: " + " ".join(_complaint(e, model) for e in error.errors())
-        ) from None
-
-
-def _complaint(error: Any, model: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if isinstance(error.get("ctx", {}).get("error"), UserError):
-        return str(error["ctx"]["error"])
-    if error["type"] == "extra_forbidden":
-        holder: Any = model
-        for part in error["loc"][:-1]:
-            holder = holder.model_fields[part].annotation
-        return (
-            str(unknown("setting", str(error["loc"][-1]), holder.model_fields)) + f" (at {where})"
-        )
-    return f"{where} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}."
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Read a TOML file as nested settings."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"Cannot read the configuration {path}: {error}.") from None
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}.") from None
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay nested settings over others."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def setting(text: str) -> dict[str, Any]:
-    """Read `genes.columns=20` as nested settings; the value is written as in TOML, or is a bare word."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UserError(f"--set {text!r}: write KEY=VALUE, for instance --set genes.columns=20.")
-    try:
-        parsed = tomllib.loads(f"x = {value.strip()}")["x"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    for key in reversed(name.strip().split(".")):
-        parsed = {key: parsed}
-    return parsed

@@ -16,8 +16,9 @@ from rich.text import Text
 from evolve.config import RunConfig
 from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid
-from evolve.launch import Table, View
+from evolve.launch import View
 from evolve.rank import Difference, Row, difference
+from evolve.ranking import Table
 from evolve.result import Progress, Result
 from evolve.runrows import RunRow
 from evolve.symbolic import rule_complexity, text

@@ -1,6 +1,7 @@
 """Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -9,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from substrate.errors import UserError
+from substrate.hardware import Chip, Lanes, Profile
 from substrate.plasticity import Plasticity
 from substrate.simulate import Episode, fold, simulate
-from tasks.base import Family, Options, Setting, draw
+from tasks.base import SPLITS, Family, Options, Setting, draw
 
 #: Score of an individual whose weights diverged, and the least that any instance can score.
 WORST = -1.0
@@ -68,21 +71,36 @@ class Arena:
         Choose the stream of instances.
     instances
         Per setting; rounded up to a multiple of `GROUP`.
+    hardware
+        The chip that the networks run on; its instances take turns, and those of different splits never meet.
     """
 
     def __init__(
-        self, family: Family, options: Options, seed: int, split: str, instances: int
+        self,
+        family: Family,
+        options: Options,
+        seed: int,
+        split: str,
+        instances: int,
+        hardware: Profile | None = None,
     ) -> None:
         self.settings = _settings(family.build, options)
         groups = range(-(-instances // GROUP))
         self.instances = len(groups) * GROUP
+        self.hardware = None if hardware is None or hardware.ideal else hardware
+        if self.hardware is not None:
+            self.settings = tuple(replace(s, profile=self.hardware) for s in self.settings)
 
         def stacked(index: int, setting: Setting) -> Episode:
             drawn = [
                 draw(setting, (seed, index), split, range(g * GROUP, (g + 1) * GROUP))
                 for g in groups
             ]
-            return jax.tree.map(lambda *arrays: np.stack(arrays), *drawn)
+            whole = jax.tree.map(lambda *arrays: np.stack(arrays), *drawn)
+            if setting.profile is None:
+                return whole
+            fits(setting.profile, whole)
+            return whole._replace(lanes=lanes(setting.profile, seed, split, self.instances))
 
         #: One episode a setting; arrays begin with the group axis and end in (GROUP, 1).
         self.episodes: tuple[Episode, ...] = tuple(
@@ -132,6 +150,40 @@ def _settings(
     return build(options)
 
 
+def lanes(profile: Profile, seed: int, split: str, instances: int) -> Lanes:
+    """The chip of each instance, and a key of its own; arrays (group, GROUP, 1)."""
+    stream = SPLITS.index(split)
+
+    def keys(kind: int, count: int) -> np.ndarray:
+        return np.random.SeedSequence(seed, spawn_key=(0xC419, stream, kind)).generate_state(count)
+
+    chips = keys(0, profile.chips)[np.arange(instances) % profile.chips]
+    return Lanes(*(a.reshape(-1, GROUP, 1) for a in (chips, keys(1, instances))))
+
+
+def fits(profile: Profile, episode: Episode) -> None:
+    """Refuse a network with more synapses a neuron than the chip has."""
+    inputs = max(w.shape[-3] for w in jax.tree.leaves(episode.w0))
+    synapses = sum(int(np.prod(w.shape[-4:-2])) for w in jax.tree.leaves(episode.w0))
+    if profile.memory is not None and profile.schedule.period > 1 and 4 * synapses > profile.memory:
+        raise UserError(
+            f"Hardware {profile.name!r} adds changes up in {profile.memory} bytes, and {synapses} synapses need "
+            f"{4 * synapses}. Write at every step: {profile.name}:period=1,rounding=stochastic."
+        )
+    if profile.fan_in is not None and inputs > profile.fan_in:
+        raise UserError(
+            f"Hardware {profile.name!r} has {profile.fan_in} synapses a neuron, and the network needs {inputs}. "
+            "Take another profile or a smaller network."
+        )
+
+
+def mounted(setting: Setting, plasticity: Plasticity, episode: Episode) -> Plasticity:
+    """The plasticity on the setting's chips, if it has any."""
+    if setting.profile is None or setting.profile.ideal:
+        return plasticity
+    return plasticity._replace(chip=Chip(setting.profile, episode.lanes))
+
+
 def learn(
     setting: Setting,
     plasticity: Plasticity,
@@ -170,6 +222,7 @@ def _lanes(
     setting: Setting, plasticity: Plasticity, episode: Episode, rate: Array
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Results in the shape of the lanes, (K, P), which is that of the rate."""
+    plasticity = mounted(setting, plasticity, episode)
     trace = simulate(setting.network, plasticity, episode, rate, setting.reading, rate.shape[1])
     outcome = setting.score(episode, trace)
 

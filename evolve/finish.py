@@ -17,6 +17,7 @@ from evolve.company import company, together
 from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Evaluator
+from evolve.hardware import judged
 from evolve.pareto import knee
 from evolve.rank import Row, measure, measure_all, rank_all
 from evolve.refine import refine
@@ -25,6 +26,7 @@ from evolve.search import SearchState
 from evolve.symbolic import rule_complexity, simplify_rule
 from rules_zoo import RULES
 from substrate.graph import to_rule
+from substrate.hardware import adapted, violations
 from substrate.network import runs
 from substrate.rule import Rule
 
@@ -107,8 +109,11 @@ def _ranked(
     rules = iter([c.rule for c in champions])
     for some, tests in _arenas(searches, "test"):
         own = list(islice(rules, len(some)))
-        known = baselines(tests[0], some[0].config.family.baselines)
-        lists = [[rule, *known] for rule in own]
+        config = some[0].config
+        known = baselines(tests[0], config.family.baselines)
+        admitted = [rule for rule in known if not violations(config.profile, rule)]
+        own = [adapted(config.profile, rule) for rule in own]
+        lists = [[rule, *(adapted(config.profile, r) for r in admitted)] for rule in own]
         rows = rank_all(lists, tests, evaluator)
         trains = [one.train for one in some]
         trained = measure_all([[rule] for rule in own], None, trains, evaluator)
@@ -137,7 +142,8 @@ def _arenas(
 def draw(config: RunConfig, split: str) -> Arena:
     """The instances of a split."""
     count = getattr(config.instances, split)
-    return Arena(config.family, config.task_options, config.seed, split, count)
+    given = config.family, config.task_options, config.seed, split, count
+    return Arena(*given, config.profile)
 
 
 def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
@@ -183,6 +189,8 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
         scored = evaluator.score_graphs(graphs, arenas)
         for one, individuals, scores in zip(some, found, scored, strict=True):
             candidates = []
+            here = [i.phenotype.graph for i in individuals]
+            scores = judged(one.config, here, scores)
             for individual, own in zip(individuals, scores, strict=True):
                 evolved = to_rule(individual.phenotype.graph, "champion", one.config.slow)
                 rule = together(evolved, company(one.config.settings))
@@ -200,6 +208,8 @@ def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> l
     config = one.config
     best = [_simplified(c) for c in sorted(front, key=lambda c: -c.training)[: config.tuned]]
     settings = config.constants.model_dump(exclude={"best"})
+    if not config.profile.ideal:  # rounding leaves no slopes to climb
+        settings["method"] = "evolution"
     bounds = evaluator.bounds(one.train)
     refined = refine([c.rule for c in best], one.train, bounds, seed=config.seed, **settings)
     versions = {

@@ -1,13 +1,11 @@
-"""What the commands do: find rules by name, run with a log in the store, rank, export."""
+"""What `hebbarium run` does: search with a log in the store, and write down what was found."""
 
 import csv
 import io
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,30 +13,26 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from evolve.choice import Choice, Work, choose, decide, size
-from evolve.config import RunConfig, merge, setting, validated
-from evolve.evaluate import Arena
-from evolve.evaluator import Compiled, Evaluator, Interpreted
+from evolve.choice import Choice, decide
+from evolve.config import RunConfig
+from evolve.evaluate import Arena, mounted
 from evolve.export import export
-from evolve.finish import baselines
 from evolve.front_table import equations, front_rows, markdown
-from evolve.rank import Difference, Row, difference
-from evolve.rank import rank as rank_rules
+from evolve.rank import difference
+from evolve.ranking import find_rule
 from evolve.result import Progress, Result
-from evolve.rule_file import RuleFile, read_rule_file
 from evolve.run import run, run_together
 from evolve.runlog import PAUSE, RunLog
 from evolve.symbolic import text
 from evolve.tracking import Store
 from rules_zoo import RULES
 from substrate.devices import configure
-from substrate.errors import UserError
 from substrate.lowering import lower
-from substrate.program import Machine
 from substrate.rule import FORWARD, Rule
 from substrate.simulate import Episode, trajectory
-from tasks import FAMILIES
+from tasks.base import Setting
 
 #: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
 POINTS = 40
@@ -266,7 +260,7 @@ def summary(run_id: str, result: Result) -> str:
 def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Angle to the component in degrees and norm, (step, instance), of champion and rival on test instances."""
     config = result.config
-    arena = Arena(config.family, config.task_options, config.seed, "test", 10)
+    arena = Arena(config.family, config.task_options, config.seed, "test", 10, config.profile)
     if "component" not in arena.episodes[-1].target:
         return {}
     episode: Episode = jax.tree.map(lambda a: jnp.asarray(a[0]), arena.episodes[-1])
@@ -275,7 +269,7 @@ def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     curves = {}
     for rule in (result.champion.rule, RULES[config.family.rival]):
         rate = jnp.full((1, 1), setting_.rate, jnp.float32)
-        path = jax.jit(partial(trajectory, setting_.network, lower(rule), every=10))
+        path = jax.jit(partial(_path, setting_, rule))
         w = np.asarray(path(episode, rate))[:, 0, :, :, 0]  # (step, n, K)
         norm = np.linalg.norm(w, axis=1)
         cosine = np.abs((w * component[None, :, :, 0]).sum(axis=1)) / np.maximum(norm, 1e-30)
@@ -283,91 +277,7 @@ def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return curves
 
 
-def find_rule(name: str, store: Store) -> Rule:
-    """A zoo rule by name, a rule file by path, or a run's champion by the beginning of the run's id.
-
-    Raises
-    ------
-    UserError
-        If it is none of these.
-    """
-    return RULES[name] if name in RULES else _rule_file(name, store).rule.renamed(name)
-
-
-def _rule_file(name: str, store: Store) -> RuleFile:
-    if name.endswith(".json") or "/" in name:
-        return read_rule_file(Path(name))
-    try:
-        found = store.find(name)
-    except UserError as error:
-        zoo = ", ".join(RULES)
-        raise UserError(f"{name!r} is no zoo rule ({zoo}), no rule file, and: {error}") from None
-    return read_rule_file(store.artifact(found.id, "champion.json"))
-
-
-@dataclass(frozen=True)
-class Table:
-    """A ranking with what is needed to print it."""
-
-    config: RunConfig
-    rows: list[Row]
-    rules: Mapping[str, Rule]
-    baseline: Row  # the best known rule
-    differences: Mapping[str, Difference]
-    tuned: bool
-    choice: Choice  # of the engine
-
-
-def ranking(
-    task: str,
-    names: str | None,
-    instances: int,
-    seed: int,
-    tune_rate: bool,
-    hardware: str,
-    settings: Sequence[str],
-    folder: Path,
-    engine: str = "auto",
-) -> Table:
-    """Rank zoo rules, champions and rule files on test instances of a task."""
-    given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
-    if task in FAMILIES:  # what shortens the task for a search has no place in a ranking
-        given["options"] = FAMILIES[task].options().model_dump()
-    if engine != "auto":
-        given["engine"] = engine
-    for one in settings:
-        given = merge(given, setting(one))
-    config = validated(RunConfig, given, "Configuration")
-    configure()
-    store = Store(folder) if names else None
-    arena = Arena(config.family, config.task_options, seed, "test", instances)
-    rules = {r.name: r for r in baselines(arena)}
-    if names and store:
-        wanted = [n.strip() for n in names.split(",") if n.strip()]
-        rules = {rule.name: rule for rule in (find_rule(n, store) for n in wanted)}
-        if not rules:
-            raise UserError("--rules names no rule. Write for instance --rules oja,hebb.")
-    training = None
-    if tune_rate:
-        training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
-    machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-    evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
-    times, runs = (
-        (3, 2) if tune_rate else (1, 1)
-    )  # tuning has two rounds and costs as much as the test
-    work = Work(times * len(rules), times, runs * len(rules), *size(config, instances))
-    choice = choose(work, config.engine)
-    if choice.engine == "compiled":
-        evaluator = Compiled([arena])
-    rows = rank_rules(list(rules.values()), arena, evaluator, training)
-    known = [r for r in rows if r.rule in RULES] or rows
-    differences = {r.rule: difference(r, known[0]) for r in rows}
-    return Table(config, rows, rules, known[0], differences, tune_rate, choice)
-
-
-def exported(name: str, target: str, folder: Path) -> str:
-    """A rule as the text of a target, with what its run or file says of where it comes from."""
-    if name in RULES:
-        return export(RULES[name], target)
-    rule, provenance = _rule_file(name, Store(folder))
-    return export(rule, target, provenance)
+def _path(setting_: Setting, rule: Rule, episode: Episode, rate: Array) -> Array:
+    """Every tenth weight matrix of a rule's learning, on the setting's chip if it has one."""
+    plasticity = mounted(setting_, lower(rule), episode)
+    return trajectory(setting_.network, plasticity, episode, rate, every=10)

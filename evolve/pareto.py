@@ -5,7 +5,7 @@ is both shorter and better on validation instances; what each adds to the one be
 its length pays.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from deap import base, tools
@@ -23,33 +23,43 @@ class ScoreAndSize(base.Fitness):
     weights = (1.0, -1.0)
 
 
+class ScoreSizeAndCost(base.Fitness):
+    """Score up, number of operations and cost on a chip down."""
+
+    weights = (1.0, -1.0, -1.0)
+
+
 class Point:
     """An individual with a fitness of its own, on which DEAP may write: individuals live on several islands."""
 
     __slots__ = ("fitness", "individual")
 
-    def __init__(self, individual: Individual) -> None:
+    def __init__(self, individual: Individual, cost: float | None = None) -> None:
         self.individual = individual
-        self.fitness = ScoreAndSize((individual.score, individual.size))
+        own = individual.score, individual.size
+        self.fitness = ScoreAndSize(own) if cost is None else ScoreSizeAndCost((*own, cost))
 
     def __deepcopy__(self, memo: object) -> "Point":
         """DEAP's archives copy what they keep."""
         return self
 
 
-def nsga2(candidates: Sequence[Individual], count: int) -> list[Individual]:
+def nsga2(
+    candidates: Sequence[Individual], count: int, cost: Callable[[Individual], float] | None = None
+) -> list[Individual]:
     """The individuals that NSGA-II keeps, those that win tournaments first.
 
     They are ordered by rank, within a rank by crowding distance, and the best score stands first of all. Each formula
     takes part once, in its shortest form and of equal forms in the one listed first, or copies would fill the front;
-    so fewer than `count` may be left.
+    so fewer than `count` may be left. `cost`, if given, is a third objective, to be small.
     """
     distinct: dict[Key, Individual] = {}
     for candidate in candidates:
         rival = distinct.setdefault(candidate.phenotype.key, candidate)
         if rival is not candidate and candidate.size < rival.size:
             distinct[candidate.phenotype.key] = candidate
-    kept = tools.selNSGA2([Point(i) for i in distinct.values()], count, nd="log")
+    points = [Point(i, cost(i) if cost else None) for i in distinct.values()]
+    kept = tools.selNSGA2(points, count, nd="log")
     return [
         point.individual
         for rank in tools.sortLogNondominated(kept, count)

@@ -22,6 +22,7 @@ from evolve.encode import encode
 from evolve.evaluate import Arena
 from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
+from evolve.hardware import judged
 from evolve.interpreter import WIDTH
 from evolve.result import Progress, Result
 from evolve.search import Key
@@ -147,6 +148,7 @@ def _search(jobs: Sequence[Job], interpreter: Evaluator, interrupt: Interrupt) -
         scores = interpreter.fitness_of_all([list(w.values()) for w in wanted])
         for job, keys, values in zip(jobs, wanted, scores, strict=True):
             if not job.over:
+                values = judged(job.config, keys.values(), values)
                 job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
     return time.perf_counter() - began
 

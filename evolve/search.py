@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import median
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ class Plan:
     spread: float = 1.0  # from the least to the most mutating island
     patience: int = 0  # generations without improvement that an island is given; 0 for any number
     memory: int = 1_000_000  # formulas whose scores are remembered
+    cost: Callable[[Individual], float] | None = None  # a third objective of nsga2
 
     @cached_property
     def factors(self) -> tuple[float, ...]:
@@ -195,7 +196,7 @@ def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, f
         state.generation += 1
         state.islands = compete(plan, state.islands, brood, state.ages, state.generation)
     elif plan.selection == "nsga2":
-        state.islands = [nsga2(island, plan.parents) for island in state.islands]
+        state.islands = [nsga2(island, plan.parents, plan.cost) for island in state.islands]
     if plan.selection == "nsga2":  # a formula may come back in a shorter form
         for island in state.islands:
             _keep_by_size(state, island)
@@ -222,7 +223,7 @@ def compete(
 
     Of equals the child, listed first, survives.
     """
-    select = nsga2 if plan.selection == "nsga2" else _best
+    select = partial(nsga2, cost=plan.cost) if plan.selection == "nsga2" else _best
     survivors = []
     for i, island in enumerate(islands):
         own = brood.children[i * plan.children : (i + 1) * plan.children]
@@ -284,7 +285,7 @@ def _migrate(plan: Plan, islands: list[list[Individual]], closed: Set[int]) -> N
         if i in closed:
             continue
         if plan.selection == "nsga2":
-            islands[i] = nsga2([*island, guest], plan.parents)
+            islands[i] = nsga2([*island, guest], plan.parents, plan.cost)
         elif guest.score > island[-1].score:
             island[-1] = guest
             island.sort(key=lambda i: -i.score)

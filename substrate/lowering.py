@@ -14,7 +14,7 @@ from jax import Array
 
 from substrate.errors import UserError
 from substrate.functions import FUNCTIONS, pdiv
-from substrate.plasticity import Plasticity, Seen, SlowUpdate
+from substrate.plasticity import Arithmetic, Plasticity, Seen, SlowUpdate, arithmetic_of
 from substrate.rule import Rule
 
 Value = TypeVar("Value")
@@ -122,13 +122,20 @@ def _allowed() -> str:
     return ", ".join(str(head.__name__) for head in HEADS)
 
 
-def compute(expression: sympy.Expr, known: Mapping[str, Array]) -> Array:
+def compute(
+    expression: sympy.Expr, known: Mapping[str, Array], arithmetic: Arithmetic | None = None
+) -> Array:
     """Evaluate an expression on arrays by name; used while JAX traces, so it costs nothing at run time."""
-    return walk(
-        expression,
-        lambda leaf: known[leaf.name] if leaf.is_Symbol else jnp.float32(float(leaf)),
-        lambda name, values: FUNCTIONS[name].jax(*values),
-    )
+
+    def leaf(node: sympy.Expr) -> Array:
+        if node.is_Symbol:
+            return known[node.name]
+        return arithmetic.encode(float(node)) if arithmetic else jnp.float32(float(node))
+
+    def apply(name: str, values: tuple[Array, ...]) -> Array:
+        return arithmetic.apply(name, *values) if arithmetic else FUNCTIONS[name].jax(*values)
+
+    return walk(expression, leaf, apply)
 
 
 def lower(rule: Rule, constants: Mapping[str, Array] | None = None) -> Plasticity:
@@ -147,9 +154,15 @@ def lower(rule: Rule, constants: Mapping[str, Array] | None = None) -> Plasticit
     )
 
     def bind(expression: sympy.Expr) -> Callable[[Seen], Array]:
-        return lambda seen: compute(expression, ChainMap(values, seen))  # type: ignore[arg-type]
+        def change(seen: Seen) -> Array:
+            arithmetic = arithmetic_of(seen)
+            own = {n: arithmetic.encode(v) for n, v in values.items()} if arithmetic else values
+            return compute(expression, ChainMap(own, seen), arithmetic)  # type: ignore[arg-type]
+
+        return change
 
     return Plasticity(
         dw={p: bind(e) for p, e in rule.changes.items()},
         slow={s.name: SlowUpdate(bind(s.rate), s.scope, s.initial) for s in rule.slow},
+        reads=rule.reads,
     )

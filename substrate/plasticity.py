@@ -5,7 +5,7 @@ calls it without knowing which.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jax import Array
@@ -35,6 +35,32 @@ class Lazy(Mapping[str, Array]):
         return len(self._makers)
 
 
+class Arithmetic(Protocol):
+    """How numbers are computed where it is not in floating point; see `substrate/hardware/_fixed.py`."""
+
+    def encode(self, value: Any) -> Array:
+        """The nearest representation of a number."""
+
+    def apply(self, name: str, *values: Array) -> Array:
+        """Compute a function of `FUNCTIONS` on represented numbers."""
+
+    def multiply_add(self, acc: Array, b: Array, codes: tuple[Array, Array, Array]) -> Array:
+        """`gamma acc b + alpha acc + beta b` for coefficients (alpha, beta, gamma)."""
+
+
+class Observed(dict[str, Array]):
+    """What the synapses of a chip see, its numbers represented in some arithmetic."""
+
+    def __init__(self, values: Mapping[str, Array], arithmetic: Arithmetic | None = None) -> None:
+        super().__init__(values)
+        self.arithmetic = arithmetic
+
+
+def arithmetic_of(seen: Seen) -> Arithmetic | None:
+    """The arithmetic in which a rule is evaluated on this; floating point if None."""
+    return getattr(seen, "arithmetic", None)
+
+
 class SlowUpdate(NamedTuple):
     """One slow variable at run time."""
 
@@ -50,10 +76,16 @@ class SlowUpdate(NamedTuple):
 
 
 class Plasticity(NamedTuple):
-    """The traced update: a change for each plastic projection, and one for each slow variable."""
+    """The traced update: a change for each plastic projection, and one for each slow variable.
+
+    `reads` names the observables that it may read, all if not given; `chip` is what lies under the synapses
+    (`substrate/hardware`), nothing if not given.
+    """
 
     dw: Mapping[str, Callable[[Seen], Array]]
     slow: Mapping[str, SlowUpdate]
+    reads: frozenset[str] | None = None
+    chip: Any = None
 
     @property
     def forward(self) -> Callable[[Seen], Array]:

@@ -11,6 +11,7 @@ is exact in floating point and needs no selects; other functions are selected on
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from jax import Array, lax
 
 from substrate.functions import FUNCTIONS
 from substrate.graph import Graph, Number, Operand
-from substrate.plasticity import Plasticity, Seen, SlowUpdate
+from substrate.plasticity import Arithmetic, Plasticity, Seen, SlowUpdate, arithmetic_of
 from substrate.rule import FORWARD, Slow
 
 #: Instructions that run between two looks at the clock; registers are in memory only in between.
@@ -254,17 +255,23 @@ def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Se
     def run(seen: Seen) -> Array:
         shape = jnp.broadcast_shapes(*(jnp.shape(seen[name]) for name in machine.terminals))
         inputs = [jnp.broadcast_to(seen[name], shape) for name in machine.terminals]
+        fixed = arithmetic_of(seen)
+        numbers = fixed.encode(programs.number) if fixed else programs.number
 
         def segment(s: Array, values: tuple[Array, ...]) -> tuple[Array, ...]:
             accumulator, *registers = values
             for i in range(SEGMENT):
                 at = (s, i)
-                operand = jnp.broadcast_to(programs.number[at], shape)
+                operand = jnp.broadcast_to(numbers[at], shape)
                 for code, value in enumerate([*inputs, accumulator, *registers], start=1):
                     operand = jnp.where(programs.source[at] == code, value, operand)
-                result = (gamma[at] * operand + alpha[at]) * accumulator + beta[at] * operand
+                if fixed:
+                    codes = alpha[at], beta[at], gamma[at]
+                    result = fixed.multiply_add(accumulator, operand, codes)
+                else:
+                    result = (gamma[at] * operand + alpha[at]) * accumulator + beta[at] * operand
                 for code, name in selected:
-                    value = _function(name)(accumulator, operand)
+                    value = _function(name, fixed)(accumulator, operand)
                     result = jnp.where(programs.operation[at] == code, value, result)
                 target = programs.target[at]
                 registers = [
@@ -279,13 +286,15 @@ def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Se
     return run
 
 
-def _function(name: str) -> Callable[[Array, Array], Array]:
+def _function(name: str, arithmetic: Arithmetic | None = None) -> Callable[[Array, Array], Array]:
     """The effect of an operation that is not a multiply-add on (accumulator, operand)."""
-    if name not in FUNCTIONS:
-        return lambda a, b: FUNCTIONS[name[1:]].jax(b, a)
+    own = name if name in FUNCTIONS else name[1:]
+    function = partial(arithmetic.apply, own) if arithmetic else FUNCTIONS[own].jax
+    if name != own:
+        return lambda a, b: function(b, a)
     if FUNCTIONS[name].arity == 1:
-        return lambda a, b: FUNCTIONS[name].jax(a)
-    return FUNCTIONS[name].jax
+        return lambda a, b: function(a)
+    return function
 
 
 def interpret(
@@ -311,5 +320,7 @@ def interpret(
     run = {name: _runner(programs[name], lengths[name], machine) for name in programs}
     changes = {FORWARD if n == "dw" else n[3:]: f for n, f in run.items() if n.startswith("dw")}
     return Plasticity(
-        changes, {s.name: SlowUpdate(run[f"d_{s.name}"], s.scope, s.initial) for s in slow}
+        changes,
+        {s.name: SlowUpdate(run[f"d_{s.name}"], s.scope, s.initial) for s in slow},
+        reads=frozenset(machine.terminals),
     )

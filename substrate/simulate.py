@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from substrate.network import Network
 from substrate.plasticity import Plasticity
-from substrate.synapses import living
+from substrate.synapses import living, settled
 
 CHUNK = 100
 
@@ -24,6 +24,7 @@ class Episode(NamedTuple):
     drive: Any  # (step, pre, K, 1), the input of every step, or a tree of arrays that begin with the step
     w0: Any  # (post, pre, K, 1), or a tree of such arrays for several projections
     target: dict[str, Array]  # whatever the task's readings and scores need, each (..., K, 1)
+    lanes: Any = None  # which chip each instance runs on, see `substrate/hardware`
 
 
 class Step(NamedTuple):
@@ -101,7 +102,7 @@ def simulate(
     if steps % CHUNK:
         rest = jax.tree.map(lambda a: a[-(steps % CHUNK) :], episode.drive)
         state, gathered, alive = learn((state, gathered, alive), rest)
-    return Trace(state, gathered, alive)
+    return Trace(settled(state), gathered, alive)
 
 
 def length(episode: Episode) -> int:

@@ -6,7 +6,7 @@ the schedule of updates) is one matter for all networks.
 
 from collections import ChainMap
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +26,12 @@ class Synapses(NamedTuple):
     slow: Mapping[
         str, Array
     ]  # each broadcasts to w, or to (post, pre, batch, K, P) where samples come in batches
+    chip: Mapping[str, Array] | None = None  # what a chip keeps besides, each (..., K, P)
 
 
-def start(plasticity: Plasticity, w0: Array, batch: int | None = None) -> Synapses:
+def start(
+    plasticity: Plasticity, w0: Array, batch: int | None = None, projection: str = FORWARD
+) -> Synapses:
     """Synapses that have learned nothing yet.
 
     Parameters
@@ -38,9 +41,12 @@ def start(plasticity: Plasticity, w0: Array, batch: int | None = None) -> Synaps
     batch
         Samples that are shown at once, each with its own slow variables; the network then shows signals of shape
         (post, pre, batch, K, P).
+    projection
+        Which projection this is; on a chip, each has its own errors.
     """
     model = w0 if batch is None else jnp.broadcast_to(w0[:, :, None], _wide(w0, batch))
-    return Synapses(w0, {name: slow.start(model) for name, slow in plasticity.slow.items()})
+    new = Synapses(w0, {name: slow.start(model) for name, slow in plasticity.slow.items()})
+    return new if plasticity.chip is None else plasticity.chip.start(new, plasticity, projection)
 
 
 def _wide(w: Array, batch: int) -> tuple[int, ...]:
@@ -64,6 +70,8 @@ def learn(
     rate
         Learning rate, broadcasting to the lanes (K, P).
     """
+    if plasticity.chip is not None:
+        return plasticity.chip.learn(synapses, plasticity, seen, rate, projection)
     seen = ChainMap(synapses.slow, seen)  # type: ignore[arg-type]
     slow = {
         name: jnp.broadcast_to(synapses.slow[name] + update.change(seen), synapses.slow[name].shape)
@@ -91,3 +99,13 @@ def living(state: object) -> Array:
     for lane in lanes[1:]:
         alive &= lane
     return alive
+
+
+def settled(state: Any) -> Any:
+    """The state when everything has ended: what a chip had put off and never did is not in its weights."""
+
+    def one(part: Any) -> Any:
+        late = isinstance(part, Synapses) and part.chip is not None and "settled" in part.chip
+        return part._replace(w=part.chip["settled"]) if late else part
+
+    return jax.tree.map(one, state, is_leaf=lambda part: isinstance(part, Synapses))

@@ -65,6 +65,7 @@ _LIST = (
     Observable("du", "change of u_i that all the noise has caused", "post", _N),
     Observable("du_power", "mean square of du over all neurons", "global", _X),
     Observable("dloss", "change of the loss that the noise has caused", "global", _B),
+    Observable("reward", "reward less its running mean", "global", _B),
     Observable("dreward", "reward of the trial that ends, less its running mean", "global", _B),
     Observable("w_noise", "noise injected into this weight", "synapse", _S),
     Observable("dloss_w", "change of the loss that noise in the weights has caused", "global", _B),
@@ -84,6 +85,9 @@ _LIST = (
     Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", _X),
     Observable("w_norm", "Euclidean norm of the neuron's incoming weights", "post", _X),
     Observable("pre_norm", "Euclidean norm of the input vector", "global", _X),
+    # What a chip's sensors read.
+    Observable("c_plus", "reading of the sensor of causal correlation", "synapse", _S),
+    Observable("nu_post", "spikes of the neuron since the last reading", "post", _N),
 )
 
 VOCABULARY: Mapping[str, Observable] = MappingProxyType({o.name: o for o in _LIST})

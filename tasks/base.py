@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 from pydantic import BaseModel, ConfigDict
 
+from substrate.hardware import Profile
 from substrate.network import Network
 from substrate.rule import Rule
 from substrate.simulate import Episode, Reading, Trace
@@ -66,6 +67,7 @@ class Setting:
     reading: Reading
     score: Callable[[Episode, Trace], Outcome]
     company: Rule | None = None  # how the projections change that do not evolve
+    profile: Profile | None = None  # the chip that the network runs on; none is ideal
 
 
 class Options(BaseModel):

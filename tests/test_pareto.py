@@ -9,13 +9,14 @@ from deap import tools
 from sympy import expand
 
 from evolve import pareto, search
-from evolve.config import NSGA2, RunConfig, validated
+from evolve.config import NSGA2, RunConfig
 from evolve.finish import choose
 from evolve.front_table import front_rows, markdown
 from evolve.genome import Genome, Grid, draw, express
 from evolve.pareto import Point, knee, nsga2, steps
 from evolve.result import Candidate
 from evolve.search import Individual, Plan
+from evolve.settings import validated
 from evolve.symbolic import rule_complexity
 from rules_zoo import RULES
 from substrate import POST, PRE, W

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evolve.config import RunConfig, load, validated
+from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.interpreter import Codes, Interpreter
+from evolve.settings import load, validated
 from rules_zoo import RULES
 from substrate.graph import from_rule
 from substrate.program import Machine, schedule

@@ -5,10 +5,11 @@ import pytest
 import sympy
 
 from evolve import compiled
-from evolve.config import RunConfig, validated
+from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena, Bounds
 from evolve.genome import express
+from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import PRE, Rule, Slow, names
 from substrate.errors import UserError

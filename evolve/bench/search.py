@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from evolve.ahead import Pilot
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, published, training
-from evolve.config import RunConfig, merge, validated
+from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Interpreted
 from evolve.interpreter import WIDTH
 from evolve.launch import View
 from evolve.rank import measure as scores_of
 from evolve.run import Interrupt, Job, _search
+from evolve.settings import merge, validated
 from rules_zoo import RULES
 
 #: The published search is done when it has reached this rule's training score.

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from evolve.config import RunConfig, merge, validated
+from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.genome import draw, express
 from evolve.interpreter import Interpreter
+from evolve.settings import merge, validated
 from substrate.graph import Graph
 
 #: The published search (`runs/mettler2021_pca.toml`), but for columns, fitness, stop and seed.

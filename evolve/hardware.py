@@ -1,0 +1,123 @@
+"""Rules on a chip: what each is worth on the ideal network, what on the chip, and what it costs there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evolve.config import RunConfig
+from evolve.evaluate import WORST, Arena
+from evolve.evaluator import Interpreted
+from evolve.rank import Difference, Row, difference, rank
+from evolve.sweep import Cell, Point, sweep, worst
+from substrate.graph import Graph
+from substrate.hardware import Cost, adapted, cost, graph_violations, violations
+from substrate.program import Machine
+from substrate.rule import Rule
+
+MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
+
+
+@dataclass(frozen=True)
+class OnChip:
+    """One rule: scores share one scale, on which 0 is the ideal network without learning."""
+
+    rule: Rule  # as the chip runs it
+    reasons: list[str]  # why it cannot run there; then there is no row on the chip
+    ideal: Row
+    chip: Row | None
+    worst: float  # mean score of the worst chip
+    cost: Cost
+
+    @property
+    def retained(self) -> float:
+        """Share of the ideal score that is left; not a number where there is none to lose."""
+        return _share(self.chip.score, self.ideal.score) if self.chip else float("nan")
+
+
+@dataclass(frozen=True)
+class ChipTable:
+    """Rules on a chip, best first."""
+
+    config: RunConfig
+    rows: list[OnChip]
+    differences: dict[str, Difference]  # on the chip, to the best known rule there
+    baseline: str
+    tuned: bool
+
+
+def arenas(config: RunConfig, split: str, instances: int) -> tuple[Arena, Arena]:
+    """The same instances without and with the chip, on one scale of scores."""
+    given = config.family, config.task_options, config.seed, split, instances
+    return Arena(*given), Arena(*given, config.profile)
+
+
+def compare(
+    config: RunConfig, rules: Sequence[Rule], known: Iterable[str], instances: int, tune: bool
+) -> ChipTable:
+    """Measure rules on test instances and held-out chips, beside the ideal network.
+
+    Parameters
+    ----------
+    known
+        Names of rules that may be the baseline.
+    tune
+        Whether every rule gets the learning rate that suits it, on the ideal network and on the chip apart.
+    """
+    profile = config.profile
+    ideal, chip = arenas(config, "test", instances)
+    here, there = (Interpreted(a, MACHINE, capacity=64) for a in (ideal, chip))
+    chip.bounds = here.bounds(ideal)
+    training = arenas(config, "train", config.instances.train) if tune else (None, None)
+    if tune and training[0] and training[1]:
+        training[1].bounds = here.bounds(training[0])
+    reasons = {r.name: violations(profile, r) for r in rules}
+    admitted = [adapted(profile, r) for r in rules if not reasons[r.name]]
+    on_ideal = {r.rule: r for r in rank(rules, ideal, here, training[0])}
+    on_chip = {r.rule: r for r in rank(admitted, chip, there, training[1])} if admitted else {}
+    rows = [
+        OnChip(
+            rule=adapted(profile, rule),
+            reasons=reasons[rule.name],
+            ideal=on_ideal[rule.name],
+            chip=on_chip.get(rule.name),
+            worst=_worst(on_chip.get(rule.name), profile.chips),
+            cost=cost(profile, rule),
+        )
+        for rule in rules
+    ]
+    rows.sort(key=lambda r: (r.chip is None, -r.chip.score if r.chip else -r.ideal.score))
+    named = [r for r in on_chip.values() if r.rule in set(known)] or list(on_chip.values())
+    best = max(named, key=lambda r: r.score, default=None)
+    gaps = {name: difference(row, best) for name, row in on_chip.items()} if best else {}
+    return ChipTable(config, rows, gaps, best.rule if best else "", tune)
+
+
+def swept(
+    config: RunConfig, rule: Rule, grid: Sequence[Point], instances: int
+) -> tuple[float, list[Cell]]:
+    """A rule's ideal score, and its scores on a grid of formats, on test instances."""
+    ideal, chip = arenas(config, "test", instances)
+    here = Interpreted(ideal, MACHINE, capacity=16)
+    row = rank([rule], ideal, here)[0]
+    return row.score, sweep(rule, chip, here.bounds(ideal), grid)
+
+
+def judged(config: RunConfig, graphs: Iterable[Graph], scores: np.ndarray) -> np.ndarray:
+    """Scores (individual, ...) after admission: a rule that the chip cannot run is worth the least, or less."""
+    profile = config.profile
+    if profile.ideal:
+        return scores
+    reasons = np.array([len(graph_violations(profile, graph)) for graph in graphs])
+    reasons = reasons.reshape(-1, *(1,) * (scores.ndim - 1))
+    if config.admission == "restrict":
+        return np.where(reasons > 0, WORST, scores)
+    return np.maximum(scores - config.penalty * reasons, WORST)
+
+
+def _worst(row: Row | None, chips: int) -> float:
+    return worst(row.scores, chips) if row else float("nan")
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else float("nan")

@@ -1,0 +1,141 @@
+"""What `hebbarium rank` and `export` do: find rules by name, set them side by side, write them out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.choice import Choice, Work, choose, size
+from evolve.config import RunConfig
+from evolve.evaluate import Arena
+from evolve.evaluator import Compiled, Evaluator, Interpreted
+from evolve.export import export
+from evolve.finish import baselines
+from evolve.hardware import ChipTable, compare
+from evolve.rank import Difference, Row, difference
+from evolve.rank import rank as rank_rules
+from evolve.rule_file import RuleFile, read_rule_file
+from evolve.settings import merge, setting, validated
+from evolve.tracking import Store
+from rules_zoo import RULES
+from substrate.devices import configure
+from substrate.errors import UserError
+from substrate.program import Machine
+from substrate.rule import Rule
+from tasks import FAMILIES
+
+
+def find_rule(name: str, store: Store) -> Rule:
+    """A zoo rule by name, a rule file by path, or a run's champion by the beginning of the run's id.
+
+    Raises
+    ------
+    UserError
+        If it is none of these.
+    """
+    return RULES[name] if name in RULES else _rule_file(name, store).rule.renamed(name)
+
+
+def _rule_file(name: str, store: Store) -> RuleFile:
+    if name.endswith(".json") or "/" in name:
+        return read_rule_file(Path(name))
+    try:
+        found = store.find(name)
+    except UserError as error:
+        zoo = ", ".join(RULES)
+        raise UserError(f"{name!r} is no zoo rule ({zoo}), no rule file, and: {error}") from None
+    return read_rule_file(store.artifact(found.id, "champion.json"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A ranking with what is needed to print it."""
+
+    config: RunConfig
+    rows: list[Row]
+    rules: Mapping[str, Rule]
+    baseline: Row  # the best known rule
+    differences: Mapping[str, Difference]
+    tuned: bool
+    choice: Choice  # of the engine
+
+
+def ranking(
+    task: str,
+    names: str | None,
+    instances: int,
+    seed: int,
+    tune_rate: bool,
+    hardware: str,
+    settings: Sequence[str],
+    folder: Path,
+    engine: str = "auto",
+) -> Table:
+    """Rank zoo rules, champions and rule files on test instances of a task."""
+    given = {} if engine == "auto" else {"engine": engine}
+    config = _config(task, seed, hardware, settings, given)
+    arena = Arena(config.family, config.task_options, seed, "test", instances)
+    rules = _wanted(names, folder, arena)
+    training = None
+    if tune_rate:
+        training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
+    machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
+    evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
+    # Tuning has two rounds and costs as much as the test.
+    times, runs = (3, 2) if tune_rate else (1, 1)
+    work = Work(times * len(rules), times, runs * len(rules), *size(config, instances))
+    choice = choose(work, config.engine)
+    if choice.engine == "compiled":
+        evaluator = Compiled([arena])
+    rows = rank_rules(list(rules.values()), arena, evaluator, training)
+    known = [r for r in rows if r.rule in RULES] or rows
+    differences = {r.rule: difference(r, known[0]) for r in rows}
+    return Table(config, rows, rules, known[0], differences, tune_rate, choice)
+
+
+def ranking_on_chip(
+    task: str,
+    names: str | None,
+    instances: int,
+    seed: int,
+    tune_rate: bool,
+    hardware: str,
+    settings: Sequence[str],
+    folder: Path,
+) -> ChipTable:
+    """Rank zoo rules, champions and rule files on test instances of a task and held-out chips."""
+    config = _config(task, seed, hardware, settings, {"admission": "penalise"})
+    rules = _wanted(names, folder, Arena(config.family, config.task_options, seed, "test", 10))
+    return compare(config, list(rules.values()), RULES, instances, tune_rate)
+
+
+def _config(
+    task: str, seed: int, hardware: str, settings: Sequence[str], more: Mapping[str, object]
+) -> RunConfig:
+    """The configuration of a ranking; what shortens a task for a search has no place in it."""
+    given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
+    if task in FAMILIES:
+        given["options"] = FAMILIES[task].options().model_dump()
+    for one in settings:
+        given = merge(given, setting(one))
+    config = validated(RunConfig, {**given, **more}, "Configuration")
+    configure()
+    return config
+
+
+def _wanted(names: str | None, folder: Path, arena: Arena) -> dict[str, Rule]:
+    """The rules that a person names, or those of the zoo that a task can run."""
+    if not names:
+        return {r.name: r for r in baselines(arena)}
+    store = Store(folder)
+    wanted = [n.strip() for n in names.split(",") if n.strip()]
+    if not wanted:
+        raise UserError("--rules names no rule. Write for instance --rules oja,hebb.")
+    return {rule.name: rule for rule in (find_rule(n, store) for n in wanted)}
+
+
+def exported(name: str, target: str, folder: Path) -> str:
+    """A rule as the text of a target, with what its run or file says of where it comes from."""
+    if name in RULES:
+        return export(RULES[name], target)
+    rule, provenance = _rule_file(name, Store(folder))
+    return export(rule, target, provenance)

@@ -1,0 +1,138 @@
+"""Rules on a chip as people ask for them: a ranking, a sweep, a search under limits."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from evolve.cli import app
+from evolve.config import RunConfig
+from evolve.encode import encode
+from evolve.evaluate import WORST
+from evolve.genome import Grid, express
+from evolve.hardware import judged
+from evolve.individual import Individual
+from evolve.pareto import nsga2
+from evolve.settings import validated
+from rules_zoo import RULES
+from substrate import POST, PRE, Rule, UserError, W
+from substrate.graph import from_rule
+
+FAST = ["--set", "options.dimensions=[2]", "--set", "options.samples=400"]
+
+
+def asked(*words):
+    done = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    rules = "oja,frozen,hebb_normalised,mettler2021_lr1"
+    words = ["rank", "--task", "pca", "--hardware", "bss2", "--rules", rules, "--instances", "30"]
+    return json.loads(asked(*words, *FAST, "--json"))
+
+
+def test_a_ranking_shows_ideal_on_chip_and_retained(ranked):
+    rows = {r["rule"]: r for r in ranked["rows"]}
+    oja = rows["oja"]
+    assert ranked["chips"] == 3
+    assert oja["retained"] == pytest.approx(oja["score"] / oja["ideal"])
+    assert oja["worst_chip"] <= oja["score"] <= oja["ideal"]
+    assert oja["cost"]["operations"] > rows["frozen"]["cost"]["operations"]
+    best = max((r for r in ranked["rows"] if not r["refused"]), key=lambda r: r["score"])
+    assert ranked["baseline"] == best["rule"]
+    assert best["difference"]["mean"] == 0.0
+
+
+def test_one_scale_for_both_and_doing_nothing_is_near_zero(ranked):
+    frozen = next(r for r in ranked["rows"] if r["rule"] == "frozen")
+    assert frozen["ideal"] == 0.0
+    assert abs(frozen["score"]) < 0.1
+
+
+def test_what_the_chip_cannot_run_is_refused_with_its_reasons(ranked):
+    refused = next(r for r in ranked["rows"] if r["refused"])
+    assert refused["rule"] == "hebb_normalised"
+    assert refused["score"] is None and refused["ideal"] is not None
+    assert any("division" in reason for reason in refused["refused"])
+
+
+def test_a_sweep_is_a_table_and_a_picture(tmp_path):
+    picture = tmp_path / "sweep.png"
+    words = [
+        "hardware",
+        "sweep",
+        "oja",
+        "--bits",
+        "3,8",
+        "--rounding",
+        "nearest",
+        "--mismatch",
+        "0",
+    ]
+    words += ["--period", "1,20", "--instances", "20", "--out", picture, *FAST, "--json"]
+    record = json.loads(asked(*words))
+    scores = {(r["bits"], r["period"]): r["score"] for r in record["rows"]}
+    assert len(scores) == 4
+    assert scores[3, 1] < scores[8, 1] - 0.2  # stalls
+    assert scores[8, 1] == pytest.approx(record["ideal"], abs=0.05)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_profiles_are_listed_with_their_sources():
+    listed = json.loads(asked("hardware", "--json"))["profiles"]
+    names = {p["profile"] for p in listed}
+    assert names == {"ideal", "fixed_point", "bss2", "loihi1", "loihi2", "spinnaker", "dynapse2"}
+    assert "estimate" in asked("hardware", "show", "bss2")
+
+
+def test_admission_restricts_or_penalises():
+    graphs = [from_rule(r) for r in (RULES["oja"], Rule("f", PRE**3 * POST**3))]
+    scores = np.array([0.5, 0.5])
+    strict = RunConfig(hardware="loihi1")
+    np.testing.assert_array_equal(judged(strict, graphs, scores), [0.5, WORST])
+    mild = RunConfig(hardware="loihi1", admission="penalise", penalty=0.2)
+    np.testing.assert_allclose(judged(mild, graphs, scores), [0.5, 0.3])
+    np.testing.assert_array_equal(judged(RunConfig(), graphs, scores), scores)
+    with pytest.raises(UserError, match="tanh"):
+        validated(RunConfig, {"hardware": "bss2", "genes": {"primitives": ("add", "tanh")}}, "It")
+    RunConfig(hardware="bss2", admission="penalise", genes={"primitives": ("add", "tanh")})
+
+
+def test_a_search_under_a_profile_runs_to_its_end(tmp_path):
+    words = [
+        "run",
+        "pca",
+        "--hardware",
+        "fixed_point:bits=4",
+        "--generations",
+        "3",
+        "--islands",
+        "4",
+    ]
+    words += ["--set", "instances.validation=10", "--set", "instances.test=20", "--runs", tmp_path]
+    record = json.loads(asked(*words, *FAST, "--json"))
+    assert record["hardware"] == "fixed_point:bits=4"
+    assert np.isfinite(record["champion"]["score"])
+
+
+def test_cost_on_the_chip_is_a_third_objective():
+    """Of two rules as good and as long, the one that reads less stays where cost counts."""
+    grid = Grid(("pre", "post", "w"), ("add", "sub", "mul"), 6)
+    config = RunConfig(
+        hardware="bss2", variation={"selection": "nsga2", "cost": True}, genes={"columns": 6}
+    )
+    rng = np.random.default_rng(0)
+    found = {}
+    for rule in (Rule("cheap", PRE * PRE + PRE), Rule("dear", PRE * POST + W)):
+        genome = encode(grid, from_rule(rule), rng)
+        found[rule.name] = Individual(genome, express(grid, genome), 0.5)
+    cost = config.plan.cost
+    assert cost(found["cheap"]) < cost(found["dear"])
+    assert set(nsga2(list(found.values()), 2)) == set(found.values())
+    assert nsga2(list(found.values()), 1, cost) == [found["cheap"]]
+    with pytest.raises(UserError, match="nsga2"):
+        validated(RunConfig, {"variation": {"cost": True}}, "It")
