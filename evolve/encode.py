@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evolve.genome import Genome, Grid, draw
+from evolve.genome import Genome, Grid, draw, packed
 from substrate.errors import UserError
 from substrate.graph import Graph, Node, Number, Operand
 
@@ -122,7 +122,7 @@ def encode(grid: Grid, graph: Graph, rng: np.random.Generator) -> Genome:
             place(node.b),
         ]
     genes[3 * grid.nodes :] = [place(graph.outputs[name]) for name in grid.outputs]
-    return Genome(genes, tuple(constants))
+    return Genome(packed(genes), tuple(constants))
 
 
 def _word(operand: str | Number) -> str:

@@ -7,10 +7,11 @@ operations, so equal formulas give equal values; unequal ones collide with a pro
 symmetric, |x| is even and tanh and sign are odd is respected, other identities of theirs are not known.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from hashlib import blake2b
 
-from substrate.functions import EPSILON
+from substrate.functions import EPSILON, FUNCTIONS
 
 PRIME = 2**61 - 1
 
@@ -48,22 +49,32 @@ def _odd(name: str, a: int) -> int:
     return value if small == a else (PRIME - value) % PRIME
 
 
+def _even(name: str, a: int) -> int:
+    return _hash(name, min(a, PRIME - a)) if a else 0
+
+
+def _symmetric(name: str, a: int, b: int) -> int:
+    return a if a == b else _hash(name, min(a, b), max(a, b))
+
+
+def _operation(name: str) -> Callable[[int, int], int]:
+    known: dict[str, Callable[[int, int], int]] = {
+        "mul": lambda a, b: a * b % PRIME,
+        "sub": lambda a, b: (a - b) % PRIME,
+        "add": lambda a, b: (a + b) % PRIME,
+        "div": _divide,
+        "reciprocal": lambda a, b: pow(a, -1, PRIME) if a else 0,
+        "abs": lambda a, b: _even(name, a),
+        **dict.fromkeys(("min", "max"), partial(_symmetric, name)),
+        **dict.fromkeys(("tanh", "sign"), lambda a, b: _odd(name, a)),
+    }
+    return known.get(name, lambda a, b: _hash(name, a))
+
+
+#: What every function does with field elements; the second is ignored where it takes one argument.
+OPERATIONS = {name: _operation(name) for name in FUNCTIONS}
+
+
 def apply(function: str, a: int, b: int) -> int:
     """Evaluate one operation; `b` is ignored where the function takes one argument."""
-    if function == "mul":
-        return a * b % PRIME
-    if function == "sub":
-        return (a - b) % PRIME
-    if function == "add":
-        return (a + b) % PRIME
-    if function == "div":
-        return _divide(a, b)
-    if function == "reciprocal":
-        return pow(a, -1, PRIME) if a else 0
-    if function in ("min", "max"):
-        return a if a == b else _hash(function, min(a, b), max(a, b))
-    if function in ("tanh", "sign"):
-        return _odd(function, a)
-    if function == "abs":
-        return _hash(function, min(a, PRIME - a)) if a else 0
-    return _hash(function, a)
+    return OPERATIONS[function](a, b)

@@ -5,18 +5,30 @@ is an address: the terminals first, then the evolved constants, then the nodes. 
 nodes of at most `levels_back` columns before its own. Nodes that no output reaches are silent: they drift.
 """
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from evolve import fingerprint
 from substrate.functions import FUNCTIONS
-from substrate.graph import Graph, Node, Number, Operand, prune
+from substrate.graph import Graph, Node, Number, Operand
 
-Genes = list[int]
+#: Whole numbers in one block of memory: read one by one like a list, and by NumPy all at once.
+Genes = array
+KIND = np.int32
+
+#: Fewer changes than this are made one by one, which is faster than by NumPy.
+FEW = 64
+
+
+def packed(genes: Iterable[int]) -> Genes:
+    """Genes from any numbers."""
+    return array("i", genes)
 
 
 class Genome(NamedTuple):
@@ -68,6 +80,19 @@ class Grid:
         return tuple(FUNCTIONS[name].arity for name in self.primitives)
 
     @cached_property
+    def operations(self) -> tuple[Callable[[int, int], int], ...]:
+        """What each primitive does with fingerprints."""
+        return tuple(fingerprint.OPERATIONS[name] for name in self.primitives)
+
+    @cached_property
+    def prints(self) -> tuple[int, ...]:
+        """Fingerprints of the terminals."""
+        return tuple(
+            fingerprint.of_terminal(t) if isinstance(t, str) else fingerprint.of_number(t.value)
+            for t in self.terminals
+        )
+
+    @cached_property
     def alleles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Per gene: how many values it may take, and, from the `second[0]`-th value on, what to add to it."""
         count, base, shift = [], [], []
@@ -81,7 +106,7 @@ class Grid:
         count += [self.leaves + self.nodes] * len(self.outputs)
         base += [self.leaves] * len(self.outputs)
         shift += [0] * len(self.outputs)
-        return np.array(count), np.array(base), np.array(shift)
+        return np.array(count, KIND), np.array(base, KIND), np.array(shift, KIND)
 
     @cached_property
     def plain_alleles(self) -> tuple[list[int], list[int], list[int]]:
@@ -104,17 +129,19 @@ def draw(grid: Grid, rng: np.random.Generator) -> Genome:
     """A random genome; evolved constants start log-uniform in [0.1, 10] with random signs."""
     genes = grid.values(rng.integers(grid.alleles[0]), slice(None))
     size = 10.0 ** rng.uniform(-1, 1, grid.evolved) * rng.choice([-1.0, 1.0], grid.evolved)
-    return Genome(genes.tolist(), tuple(size.tolist()))
+    return Genome(packed(genes.tolist()), tuple(size.tolist()))
 
 
 def _other(grid: Grid, old: int, at: int, draw: float) -> int:
     """Another permissible value of a gene, uniform for a uniform draw; the old one if there is no other."""
-    count, base, shift = (column[at] for column in grid.plain_alleles)
+    counts, bases, shifts = grid.plain_alleles
+    count, base = counts[at], bases[at]
     if count == 1:
         return old
     rank = int(draw * (count - 1))
-    rank += rank >= (old if old < base else old - shift)
-    return rank if rank < base else rank + shift
+    if rank >= (old if old < base else old - shifts[at]):
+        rank += 1
+    return rank if rank < base else rank + shifts[at]
 
 
 def _drift(rng: np.random.Generator, value: float) -> float:
@@ -131,23 +158,40 @@ def mutate_genes(
     -------
     For every parent the child, and the positions that changed.
     """
-    rows, at = np.nonzero(rng.random((len(parents), grid.size + grid.evolved)) < rate)
-    draws = rng.random(len(rows)).tolist()
-    children = [list(p.genes) for p in parents]
-    constants = [list(p.constants) for p in parents]
-    changed: list[set[int]] = [set() for _ in parents]
-    for row, position, uniform in zip(rows.tolist(), at.tolist(), draws, strict=True):
-        changed[row].add(position)
-        if position < grid.size:
-            genes = children[row]
-            genes[position] = _other(grid, genes[position], position, uniform)
-        else:
+    chosen = rng.random((len(parents), grid.size + grid.evolved)) < rate
+    rows, at = chosen.nonzero()
+    draws = rng.random(len(rows))
+    places, ends = at.tolist(), rows.searchsorted(np.arange(len(parents) + 1)).tolist()
+    changed = [frozenset(places[a:b]) for a, b in pairwise(ends)]
+    constants = [p.constants for p in parents]
+    if grid.evolved:
+        plain = at < grid.size
+        moved = zip(rows[~plain].tolist(), (at[~plain] - grid.size).tolist(), strict=True)
+        for row, place in moved:
             own = constants[row]
-            own[position - grid.size] = _drift(rng, own[position - grid.size])
-    return [
-        (Genome(g, tuple(c)), frozenset(m))
-        for g, c, m in zip(children, constants, changed, strict=True)
-    ]
+            constants[row] = (*own[:place], _drift(rng, own[place]), *own[place + 1 :])
+        rows, at, draws = rows[plain], at[plain], draws[plain]
+    if len(at) < FEW:
+        genes = [p.genes[:] for p in parents]
+        for row, place, draw in zip(rows.tolist(), at.tolist(), draws.tolist(), strict=True):
+            genes[row][place] = _other(grid, genes[row][place], place, draw)
+    else:
+        joined = np.frombuffer(b"".join([p.genes for p in parents]), KIND)
+        table = joined.reshape(len(parents), -1).copy()
+        table[rows, at] = _others(grid, table, rows, at, draws)
+        genes = [array("i", row.tobytes()) for row in table]
+    return list(zip(map(Genome, genes, constants), changed, strict=True))
+
+
+def _others(
+    grid: Grid, genes: np.ndarray, rows: np.ndarray, at: np.ndarray, draws: np.ndarray
+) -> np.ndarray:
+    """As `_other`, for many genes."""
+    count, base, shift = (column[at] for column in grid.alleles)
+    old = genes[rows, at]
+    rank = (draws * (count - 1)).astype(KIND)
+    rank += rank >= np.where(old < base, old, old - shift)
+    return np.where(count == 1, old, np.where(rank < base, rank, rank + shift))
 
 
 def _uniform(rng: np.random.Generator) -> Iterator[float]:
@@ -163,7 +207,7 @@ def mutate_active(
     total = grid.size + grid.evolved
     offspring = []
     for parent, expressed in zip(parents, active, strict=True):
-        genes, constants = list(parent.genes), list(parent.constants)
+        genes, constants = parent.genes[:], list(parent.constants)
         changed: set[int] = set()
         while not changed & expressed:
             at = int(next(stream) * total)
@@ -184,12 +228,14 @@ class Phenotype:
     Most children are known by their fingerprint, and few become parents.
     """
 
+    __slots__ = ("__dict__", "_genome", "_grid", "_needed", "_prints", "key")
+
     def __init__(self, grid: Grid, genome: Genome) -> None:
         self._grid, self._genome = grid, genome
         self._needed = _trace(grid, genome.genes)
         self._prints = _evaluate(grid, genome, self._needed)
         #: Fingerprint of every output.
-        self.key = tuple(self._prints[address] for address in genome.genes[3 * grid.nodes :])
+        self.key = tuple([self._prints[address] for address in genome.genes[3 * grid.nodes :]])
 
     @cached_property
     def active(self) -> frozenset[int]:
@@ -205,68 +251,77 @@ class Phenotype:
 
     @cached_property
     def graph(self) -> Graph:
-        """The expressed nodes, equal values merged."""
+        """The expressed nodes; of equal values the first is kept, and what then has no use is dropped."""
         grid, genes, prints = self._grid, self._genome.genes, self._prints
-        merged: dict[int, Operand] = {0: Number(0.0)}  # field element -> operand
+        leaves, arities = grid.leaves, grid.arities
         terminals = [*grid.terminals, *map(Number, self._genome.constants)]
+        merged: dict[int, Operand] = {0: Number(0.0)}  # field element -> operand
         for address, value in prints.items():
-            if address < grid.leaves:
+            if address < leaves:
                 merged.setdefault(value, terminals[address])
-        nodes: list[Node] = []
+        first: dict[int, int] = {}  # field element -> node
         for node in self._needed:
+            first.setdefault(prints[leaves + node], node)
+        reached = set()
+        stack = list(self.key)
+        while stack:
+            value = stack.pop()
+            if value not in merged and value not in reached:
+                reached.add(value)
+                start = 3 * first[value]
+                operands = genes[start + 1 : start + 1 + arities[genes[start]]]
+                stack += [prints[a] for a in operands]
+        nodes: list[Node] = []
+        for node, value in sorted([(first[value], value) for value in reached]):
             function, a, b = genes[3 * node : 3 * node + 3]
-            if grid.arities[function] == 1:
+            if arities[function] == 1:
                 b = a
-            value = prints[grid.leaves + node]
-            if value not in merged:
-                operands = merged[prints[a]], merged[prints[b]]
-                nodes.append(Node(grid.primitives[function], *operands))
-                merged[value] = len(nodes) - 1
+            nodes.append(Node(grid.primitives[function], merged[prints[a]], merged[prints[b]]))
+            merged[value] = len(nodes) - 1
         outputs = zip(grid.outputs, self.key, strict=True)
-        return prune(Graph(tuple(nodes), {name: merged[k] for name, k in outputs}))
+        return Graph(tuple(nodes), {name: merged[k] for name, k in outputs})
 
 
 def _trace(grid: Grid, genes: Genes) -> list[int]:
     """The nodes that the outputs reach, operands first."""
     leaves, arities = grid.leaves, grid.arities
     needed: set[int] = set()
-    stack = [a - leaves for a in genes[3 * grid.nodes :] if a >= leaves]
+    stack = [a for a in genes[3 * grid.nodes :] if a >= leaves]
     while stack:
-        node = stack.pop()
+        node = stack.pop() - leaves
         if node not in needed:
             needed.add(node)
-            start = 3 * node
-            for a in genes[start + 1 : start + 1 + arities[genes[start]]]:
-                if a >= leaves:
-                    stack.append(a - leaves)
+            function, a, b = genes[3 * node : 3 * node + 3]
+            if a >= leaves:
+                stack.append(a)
+            if b >= leaves and arities[function] > 1:
+                stack.append(b)
     return sorted(needed)
 
 
 def _evaluate(grid: Grid, genome: Genome, needed: list[int]) -> dict[int, int]:
     """Field elements by address, of the given nodes and the leaves that they and the outputs read."""
-    genes, leaves, arities = genome.genes, grid.leaves, grid.arities
+    genes, leaves, arities, operations = genome.genes, grid.leaves, grid.arities, grid.operations
+    terminals, known = len(grid.terminals), grid.prints
     prints: dict[int, int] = {}
 
     def leaf(address: int) -> int:
-        if address < len(grid.terminals):
-            terminal = grid.terminals[address]
-            if isinstance(terminal, str):
-                return fingerprint.of_terminal(terminal)
-            return fingerprint.of_number(terminal.value)
-        return fingerprint.of_number(genome.constants[address - len(grid.terminals)])
+        if address < terminals:
+            value = known[address]
+        else:
+            value = fingerprint.of_number(genome.constants[address - terminals])
+        prints[address] = value
+        return value
 
     for node in needed:
         function, a, b = genes[3 * node : 3 * node + 3]
-        if arities[function] == 1:
-            b = a
-        for address in (a, b):
-            if address not in prints:
-                prints[address] = leaf(address)
-        value = fingerprint.apply(grid.primitives[function], prints[a], prints[b])
-        prints[leaves + node] = value
+        x = prints[a] if a in prints else leaf(a)
+        unary = arities[function] == 1
+        y = x if unary else prints[b] if b in prints else leaf(b)
+        prints[leaves + node] = operations[function](x, y)
     for address in genes[3 * grid.nodes :]:
         if address not in prints:
-            prints[address] = leaf(address)
+            leaf(address)
     return prints
 
 
