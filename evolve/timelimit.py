@@ -40,7 +40,10 @@ def within(seconds: float, job: Callable[[], Value]) -> Value | None:
     handler: Any = signal.signal(signal.SIGALRM, alarm)
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
-        return job()
+        try:
+            return job()
+        finally:  # an alarm that comes here, before it is told to be quiet, is caught below
+            running = False
     except _TimeUp:
         return None
     finally:

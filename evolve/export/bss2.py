@@ -16,7 +16,7 @@ from substrate.graph import Node, Number, Operand, from_rule
 from substrate.hardware import PROFILES, folded, violations
 from substrate.hardware._chip import ACCUMULATOR, RATE
 from substrate.hardware._fixed import Fixed
-from substrate.rule import Rule
+from substrate.rule import FORWARD, Rule
 
 PROFILE = PROFILES["bss2"]
 assert isinstance(PROFILE.arithmetic, Fixed)
@@ -84,8 +84,8 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
     require_writable(rule)
     equation = "; ".join(TEXT.write(e) for e in rule.equations.values())
     reasons = violations(PROFILE, rule)
-    if len(rule.changes) > 1 or rule.slow:
-        reasons.append("has slow variables or several projections, which this kernel does not keep")
+    if tuple(rule.changes) != (FORWARD,) or rule.slow:
+        reasons.append("has slow variables or other projections, which this kernel does not keep")
     if reasons:
         raise UserError(
             f"Rule {rule.name!r} cannot run on BrainScaleS-2: it {'; it '.join(reasons)}."

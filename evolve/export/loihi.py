@@ -20,7 +20,7 @@ from substrate.errors import UserError
 from substrate.hardware import PROFILES, folded, violations
 from substrate.hardware._admission import Product, products
 from substrate.hardware.base import Products
-from substrate.rule import Rule, Slow
+from substrate.rule import FORWARD, Rule, Slow
 from substrate.vocabulary import names
 
 PROFILE = PROFILES["loihi1"]
@@ -46,8 +46,10 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
     for equation in rule.equations.values():
         TEXT.write(equation)  # refuses what no target can write
     reasons = violations(PROFILE, rule)
-    if len(rule.changes) > 1:
-        reasons.append("has several projections, and this is the rule of one")
+    if tuple(rule.changes) != (FORWARD,):
+        reasons.append(
+            f"changes {', '.join(rule.changes)}, and this is the rule of {FORWARD} alone"
+        )
     if len(rule.slow) > len(REGISTERS):
         reasons.append(f"keeps {len(rule.slow)} slow variables, and a synapse has t and d")
     if reasons:
