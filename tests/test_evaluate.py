@@ -27,7 +27,14 @@ SMALL = PCA.options(dimensions=(2, 3), samples=200)
 
 
 #: Options under which a family's contracts are cheap to check, where its defaults are not.
-CHEAP = {"pong": {"epochs": 40}}
+CHEAP = {
+    "pong": {"epochs": 40},
+    "digits": {"samples": 500},
+    "yinyang": {"samples": 1000},
+    "teacher_student": {"samples": 1000},
+    "fewshot_mixture": {"shots": 10},
+    "temporal_credit": {"batches": 10},
+}
 
 
 def small(family):
