@@ -54,7 +54,7 @@ def lateral(
     phi = ACTIVATIONS[activation].phi
 
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> dict[str, Synapses]:
-        return {name: start(plasticity, w) for name, w in w0.items()}
+        return {name: start(plasticity, w, projection=name) for name, w in w0.items()}
 
     def step(
         plasticity: Plasticity, state: Mapping[str, Synapses], drive: Array, rate: Array

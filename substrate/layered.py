@@ -83,14 +83,15 @@ def layered(
 
     def init(plasticity: Plasticity, w0: Weights) -> Layers:
         def made(projection: str, weights: Sequence[Array]) -> tuple[Synapses, ...]:
-            plastic = projection in plasticity.dw
-            return tuple(
-                start(plasticity, w, batch) if plastic else Synapses(w, {}) for w in weights
-            )
+            if projection not in plasticity.dw and projection != FORWARD:
+                return tuple(Synapses(w, {}) for w in weights)
+            # On a chip every layer has errors of its own, also where two have the same shape.
+            named = ((w, f"{projection} {i}") for i, w in enumerate(weights))
+            return tuple(start(plasticity, w, batch, name) for w, name in named)
 
         inputs = [_identity(w) for w in w0.forward] if LATERAL in plasticity.dw else []
         return Layers(
-            tuple(start(plasticity, w, batch) for w in w0.forward),
+            made(FORWARD, w0.forward),
             made(FEEDBACK, w0.feedback),
             made(LATERAL, inputs),
             tuple(w0.direct),

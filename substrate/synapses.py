@@ -25,7 +25,7 @@ class Synapses(NamedTuple):
     w: Array  # (post, pre, K, P)
     slow: Mapping[
         str, Array
-    ]  # each broadcasts to w, or to (post, pre, batch, K, P) where samples come in batches
+    ]  # each broadcasts to w, with samples in batches to (post, pre, batch, K, P)
     chip: Mapping[str, Array] | None = None  # what a chip keeps besides, each (..., K, P)
 
 

@@ -16,12 +16,14 @@ from evolve.settings import load, validated
 from evolve.sweep import points, sweep
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, Slow, UserError, W, names
+from substrate.deep import Weights
 from substrate.feedforward import feedforward
 from substrate.graph import from_rule
 from substrate.hardware import PROFILES, Chip, Lanes, cost, profile
 from substrate.hardware import _random as random
 from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
+from substrate.layered import layered
 from substrate.lowering import lower
 from substrate.program import Machine, schedule
 from substrate.simulate import Episode, Reading, simulate
@@ -297,3 +299,15 @@ def test_the_cost_of_an_update_is_counted():
     loihi = cost(profile("loihi1"), RULES["oja"])
     assert loihi.operations == (2 + 1) + (3 + 1) + 2  # post*pre, post**2*w, and the sum applied
     assert cost(profile("bss2"), Rule("f", W - PRE)).operations < slower.operations
+
+
+def test_layers_of_the_same_shape_have_errors_of_their_own():
+    """Fixed patterns are drawn by projection and layer, not by shape."""
+    network = layered("relu", "softmax")
+    w = jnp.full((5, 6, 1, 1), 0.5)
+    feedback = jnp.zeros((5, 5, 1, 1))
+    chip = Chip(profile("bss2"), Lanes(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
+    plasticity = lower(Rule("r", PRE))._replace(chip=chip)
+    state = network.init(plasticity, Weights((w, w), (feedback, feedback), (feedback,)))
+    first, second = (s.chip["weight"] for s in state.forward)
+    assert not np.any(np.asarray(first) == np.asarray(second))
