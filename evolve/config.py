@@ -19,12 +19,15 @@ from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
 from substrate.hardware import Profile, admissible, graph_cost, profile
+from substrate.polynomial import Box
 from substrate.program import Machine
 from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
+#: Highest exponents of polynomials by their number of terminals: at most 81 coefficients.
+DEGREES = {1: (6,), 2: (2, 4), 3: (2, 3), 4: (2,)}
 Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
@@ -289,14 +292,24 @@ class RunConfig(Closed):
         )
 
     @property
-    def machines(self) -> tuple[Machine, ...]:
-        """What interprets these genomes: a small machine, and a large one if rules can outgrow it."""
+    def machines(self) -> tuple[Box | Machine, ...]:
+        """What runs these genomes: polynomials, a small machine, and a large one if rules can outgrow it."""
         g = self.genes
         nodes = g.columns * g.rows
         functions = tuple(dict.fromkeys(("add", "sub", "mul", *g.primitives)))
         small = Machine((*g.terminals, *g.slow), functions, registers=3, segments=16)
         large = small._replace(registers=12, segments=64)
-        return (small,) if nodes <= 32 else (small, large)
+        return (*self._boxes, *((small,) if nodes <= 32 else (small, large)))
+
+    @property
+    def _boxes(self) -> tuple[Box, ...]:
+        """Polynomials, where rules can be some with integer coefficients; a chip rounds after every operation."""
+        g = self.genes
+        whole = not g.evolved_constants and all(c == int(c) for c in g.constants)
+        terminals = (*g.terminals, *g.slow)
+        if self.hardware != "ideal" or not whole:
+            return ()
+        return tuple(Box(terminals, degree) for degree in DEGREES.get(len(terminals), ()))
 
     @property
     def plan(self) -> Plan:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +13,7 @@ from jax import Array
 from substrate.errors import UserError
 from substrate.hardware import Chip, Lanes, Profile
 from substrate.plasticity import Plasticity
-from substrate.simulate import Episode, fold, simulate
+from substrate.simulate import Episode, Window, cut, fold, simulate
 from tasks.base import SPLITS, Family, Options, Setting, draw
 
 #: Score of an individual whose weights diverged, and the least that any instance can score.
@@ -191,6 +191,8 @@ def learn(
     gains: Array,
     folded: bool,
     apart: bool = False,
+    chunks: Array | None = None,
+    window: Window | None = None,
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Quality (nan where diverged), ceiling and metrics, (GROUP, P) each.
 
@@ -203,14 +205,20 @@ def learn(
     apart
         Whether every lane is a program of its own, batched by `vmap`: best for large networks, whose synapses fill
         the machine's vectors. The plasticity must then be the same in all lanes.
+    chunks
+        Stop after so many chunks of steps, to see who is alive by then; see `simulate`.
+    window
+        Where the drive comes from, if not from the episode.
     """
     if apart:
         return _apart(setting, plasticity, episode, gains)
     individuals = gains.shape[0]
     rate = setting.rate * jnp.broadcast_to(gains, (GROUP, individuals))
     if folded:
-        episode, rate = fold(episode, individuals), fold(rate, individuals)
-    quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate)
+        window = _folded(window or partial(cut, episode.drive), individuals)
+        episode = fold(episode._replace(drive=None), individuals)._replace(drive=episode.drive)
+        rate = fold(rate, individuals)
+    quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate, chunks, window)
 
     def shaped(values: Array) -> Array:
         return values.reshape(GROUP, individuals)
@@ -218,12 +226,24 @@ def learn(
     return shaped(quality), shaped(ceiling), {name: shaped(m) for name, m in metrics.items()}
 
 
+def _folded(window: Window, individuals: int) -> Window:
+    """Fold inputs as they are needed: all at once, they would not stay in the processor's cache."""
+    return lambda start, steps: fold(window(start, steps), individuals)
+
+
 def _lanes(
-    setting: Setting, plasticity: Plasticity, episode: Episode, rate: Array
+    setting: Setting,
+    plasticity: Plasticity,
+    episode: Episode,
+    rate: Array,
+    chunks: Array | None = None,
+    window: Window | None = None,
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Results in the shape of the lanes, (K, P), which is that of the rate."""
     plasticity = mounted(setting, plasticity, episode)
-    trace = simulate(setting.network, plasticity, episode, rate, setting.reading, rate.shape[1])
+    trace = simulate(
+        setting.network, plasticity, episode, rate, setting.reading, rate.shape[1], chunks, window
+    )
     outcome = setting.score(episode, trace)
 
     def living(values: Array) -> Array:

@@ -8,7 +8,8 @@ import numpy as np
 
 from evolve import compiled
 from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, join
-from evolve.interpreter import Codes, Interpreter
+from evolve.interpreter import Interpreter
+from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.graph import Graph
 from substrate.rule import Slow

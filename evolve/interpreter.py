@@ -6,9 +6,9 @@ blocks; each runs its own, one after another, through every group of every setti
 the length of the longest rule of a block are values, not shapes: nothing recompiles.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -29,10 +29,12 @@ from evolve.evaluate import (
     join,
     learn,
 )
+from evolve.orders import FOREVER, Codes, Layout, Orders
 from substrate.graph import Graph, from_rule
-from substrate.program import Code, Machine, Programs, TooLong, assemble, interpret, schedule
+from substrate.polynomial import Box
+from substrate.program import Machine, TooLong, interpret
 from substrate.rule import Rule, Slow
-from substrate.simulate import Episode, fold
+from substrate.simulate import CHUNK, Episode, fold
 from tasks.base import Setting
 
 #: Individuals of a block on a CPU; accelerators take them all at once.
@@ -41,20 +43,17 @@ WIDTH = 8
 BLOCK_LIMIT = 32_768
 
 
-class Codes(NamedTuple):
-    """One individual, ready to run."""
-
-    equations: Mapping[str, Code]
-    tier: int  # which of the interpreter's machines it is for
+#: Rules of more instructions than this are tried on a first chunk of steps, if there are at least so many chunks:
+#: most of them diverge at once.
+LONG, TRIAL = 16, 4
 
 
-class Block(NamedTuple):
-    """Individuals that learn together on one arena."""
+class Running(NamedTuple):
+    """What the devices are at work on."""
 
-    members: list[int]  # places in the population
-    arena: int
-    length: int  # instructions of the longest member
-    tier: int
+    raw: list[Any]
+    lanes: list[list[int]]
+    members: np.ndarray  # places in the population
 
 
 class Interpreter:
@@ -78,7 +77,7 @@ class Interpreter:
     def __init__(
         self,
         arenas: Arena | Sequence[Arena],
-        machines: Machine | Sequence[Machine],
+        machines: Machine | Sequence[Box | Machine],
         capacity: int,
         outputs: tuple[str, ...] = ("dw",),
         slow: tuple[Slow, ...] = (),
@@ -95,13 +94,13 @@ class Interpreter:
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
         self.groups = self.arenas[0].instances // GROUP
+        mixed = len(self.arenas) > 1 and all(
+            foldable(e, self.width, leading=1) for e in self.arenas[0].episodes
+        )
+        self.layout = Layout(self.machines, outputs, self.width, self.blocks, self.devices, mixed)
         self.compilations = 0
         self._mesh = Mesh(np.array(devices), ("blocks",))
-        self._run = {
-            (tier, full): self._compile(machine, full)
-            for tier, machine in enumerate(self.machines)
-            for full in (False, True)
-        }
+        self._run = {full: self._compile(full) for full in (False, True)}
         self._resident: dict[int, tuple[Any, list[Any]]] = {}
 
     @property
@@ -112,60 +111,74 @@ class Interpreter:
     @property
     def terminals(self) -> frozenset[str]:
         """What a rule may read here."""
-        return frozenset(self.machines[0].terminals)
+        return frozenset(self.machines[-1].terminals)
 
     @property
     def functions(self) -> frozenset[str]:
         """What a rule may compute here."""
-        return frozenset(self.machines[0].operations)
+        return frozenset(self.machines[-1].operations)
 
-    def _compile(self, machine: Machine, full: bool) -> Any:
-        """One program for all settings; with `full`, metrics come too."""
+    def _compile(self, full: bool) -> Any:
+        """One program for all machines and settings; with `full`, metrics come too."""
         split, whole = PartitionSpec("blocks"), PartitionSpec()
 
-        def local(
-            programs: dict[str, Programs], lengths: Array, where: Array, gains: Array, episodes: Any
-        ) -> tuple[Any, ...]:
+        def local(orders: Orders, episodes: Any) -> tuple[Any, ...]:
             self.compilations += 1
             return tuple(
-                self._setting(setting, episode, machine, programs, lengths, where, gains, full)
+                self._setting(setting, episode, orders, full)
                 for setting, episode in zip(self.arenas[0].settings, episodes, strict=True)
             )
 
         mapped = jax.shard_map(
-            local,
-            mesh=self._mesh,
-            in_specs=(split, split, split, split, whole),
-            out_specs=split,
-            check_vma=False,
+            local, mesh=self._mesh, in_specs=(split, whole), out_specs=split, check_vma=False
         )
         return jax.jit(mapped)
 
-    def _setting(
-        self,
-        setting: Setting,
-        episodes: Episode,
-        machine: Machine,
-        programs: dict[str, Programs],
-        lengths: Array,
-        where: Array,
-        gains: Array,
-        full: bool,
-    ) -> Any:
+    def _setting(self, setting: Setting, episodes: Episode, orders: Orders, full: bool) -> Any:
         """Run this device's blocks through the groups of one setting; episodes are (arena, group, ...)."""
-        blocks, groups = lengths.shape[0], self.groups
+        blocks, groups = orders.gains.shape[0], self.groups
         folded = foldable(episodes, self.width, leading=2)
 
-        def at(block: Array, group: Array) -> Any:
+        def on(tier: int, block: Array, group: Array) -> Any:
             mine = {
                 name: jax.tree.map(lambda a: _lanes(a[block], folded), code)
-                for name, code in programs.items()
+                for name, code in orders.programs[tier].items()
             }
-            length = {name: lengths[block, i] for i, name in enumerate(self.outputs)}
-            plasticity = beside(interpret(mine, length, machine, self.slow), setting.company)
-            episode = jax.tree.map(lambda a: a[where[block], group], episodes)
-            quality, ceiling, metrics = learn(setting, plasticity, episode, gains[block], folded)
+            length = {name: orders.lengths[block, i] for i, name in enumerate(self.outputs)}
+            plasticity = beside(
+                interpret(mine, length, self.machines[tier], self.slow), setting.company
+            )
+            arenas = orders.arenas[block] if self.layout.mixed else orders.arenas[block, 0]
+
+            def mine_of(array: Array) -> Array:
+                """(..., K, 1), or with an arena for every individual (..., K, P)."""
+                own = array[arenas, group]
+                return jnp.moveaxis(own[..., 0], 0, -1) if self.layout.mixed else own
+
+            def window(start: Array, steps: int) -> Any:
+                def one(array: Array) -> Array:
+                    part = lax.dynamic_slice_in_dim(array, start, steps, axis=2)
+                    return mine_of(part)
+
+                return jax.tree.map(one, episodes.drive)
+
+            rest = jax.tree.map(mine_of, episodes._replace(drive=None))
+            shape = jax.tree.map(lambda a: a[0, 0], episodes.drive)
+            episode = rest._replace(drive=shape)
+            quality, ceiling, metrics = learn(
+                setting,
+                plasticity,
+                episode,
+                orders.gains[block],
+                folded,
+                chunks=orders.chunks[block],
+                window=window,
+            )
             return quality, ceiling, metrics if full else {}
+
+        def at(block: Array, group: Array) -> Any:
+            machines = [partial(on, tier) for tier in range(len(self.machines))]
+            return lax.switch(orders.tiers[block], machines, block, group)
 
         def one(i: Array, results: Any) -> Any:
             block, group = i // groups, i % groups
@@ -176,7 +189,7 @@ class Interpreter:
         shapes = jax.eval_shape(at, jnp.int32(0), jnp.int32(0))
         empty = jax.tree.map(lambda s: jnp.full((blocks, groups, *s.shape), jnp.nan), shapes)
         # Blocks in use come first, so their number is enough to know.
-        used = jnp.sum(lengths[:, 0] > 0)
+        used = jnp.sum(orders.lengths[:, 0] > 0)
         return lax.fori_loop(0, used * groups, one, empty)
 
     def score(
@@ -192,34 +205,43 @@ class Interpreter:
         quality, _, metrics = self._instances(population, factors, full, arena)
         return Scores(self.bounds(arena).normalise(quality), quality, metrics)
 
-    def fitness(self, graphs: Sequence[Graph], arena: Arena | None = None) -> np.ndarray:
-        """Fitness of rules given as graphs; one too long for the machine is worth the least."""
-        fitness = np.full(len(graphs), WORST)
-        codes = self._schedule(graphs)
-        if codes:
-            fitness[list(codes)] = self.score(list(codes.values()), arena=arena).fitness
-        return fitness
+    def fitness(self, graphs: Sequence[Graph]) -> np.ndarray:
+        """Fitness of rules on the first search's arena; one too long for the machines is worth the least."""
+        return self.fitness_of_all([graphs])[0]
 
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
-        """Fitness of the rules of several searches, each on the arena in its place, in one call."""
-        if len(self.arenas) == 1:
-            return [self.fitness(wanted[0])]
+        """Fitness of the rules of several searches, each on the arena in its place, together."""
+        codes = [self._schedule(graphs) for graphs in wanted]
+        population = [c for own in codes for c in own.values()]
+        runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
+        quality = self._qualities(population, runs)
         fitness = [np.full(len(graphs), WORST) for graphs in wanted]
-        population: list[Codes] = []
-        places: list[tuple[int, int]] = []
-        for run, graphs in enumerate(wanted):
-            for i, codes in self._schedule(graphs).items():
-                population.append(codes)
-                places.append((run, i))
-        if population:
-            runs = [run for run, _ in places]
-            gains = np.ones(len(population))
-            quality, _, _ = self._call(population, gains, False, self._together, runs)
-            for run in sorted(set(runs)):
-                own = [k for k, (r, _) in enumerate(places) if r == run]
-                score = self.bounds(self.arenas[run]).normalise(quality[own])
-                fitness[run][[places[k][1] for k in own]] = Scores(score, quality[own], {}).fitness
+        for run, own in enumerate(codes):
+            if own:
+                mine = quality[runs == run]
+                score = self.bounds(self.arenas[run]).normalise(mine)
+                fitness[run][list(own)] = Scores(score, mine, {}).fitness
         return fitness
+
+    def _qualities(self, population: Sequence[Codes], runs: np.ndarray) -> np.ndarray:
+        """Qualities (individual, setting, instance) on the searches' arenas, nan where a rule diverged at once."""
+        long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
+        trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
+        short = self._start(population, np.flatnonzero(~long), runs)
+        places, (found, _, _) = self._collect(trial)
+        alive = ~np.isnan(found).any(axis=(1, 2))
+        rest = self._start(population, places[alive], runs)
+        quality = np.full((len(population), *found.shape[1:]), np.nan, np.float32)
+        for running in (short, rest):
+            places, (found, _, _) = self._collect(running)
+            quality[places] = found
+        return quality
+
+    @cached_property
+    def _worth_trying(self) -> bool:
+        """Whether a first chunk is little of all steps."""
+        steps = [jax.tree.leaves(e.drive)[0].shape[1] for e in self.arenas[0].episodes]
+        return min(steps) >= TRIAL * CHUNK
 
     def bounds(self, arena: Arena) -> Bounds:
         """Floor and ceiling of an arena, measured once: at rate 0 nothing learns, nor does company."""
@@ -230,11 +252,10 @@ class Interpreter:
 
     def warm(self) -> None:
         """Compile every machine now, so that no generation waits for it later."""
-        for tier in range(1, len(self.machines)):
-            self._instances([self._still(tier)], np.ones(1), False, self.arenas[0])
+        self._instances([self._still(0)], np.ones(1), False, self.arenas[0])
 
     def _still(self, tier: int) -> Codes:
-        code = schedule(from_rule(Rule("frozen", 0)), self.machines[tier])["dw"]
+        code = self.machines[tier].schedule(from_rule(Rule("frozen", 0)))["dw"]
         return Codes(dict.fromkeys(self.outputs, code), tier)
 
     def schedule(self, graph: Graph) -> Codes:
@@ -247,7 +268,7 @@ class Interpreter:
         """
         for tier, machine in enumerate(self.machines):
             with suppress(TooLong):
-                return Codes(schedule(graph, machine), tier)
+                return Codes(machine.schedule(graph), tier)
         raise TooLong
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, Codes]:
@@ -272,24 +293,6 @@ class Interpreter:
             {name: values[..., kept] for name, values in metrics.items()},
         )
 
-    def _blocks(self, population: Sequence[Codes], runs: Sequence[int]) -> Iterator[list[Block]]:
-        """Cut the population into blocks of one arena and like lengths, as many as fit into a call."""
-        length = [max(map(len, codes.equations.values())) for codes in population]
-        tier = [codes.tier for codes in population]
-        order = sorted(range(len(population)), key=lambda i: (tier[i], runs[i], -length[i]))
-        blocks: list[Block] = []
-        for i in order:
-            last = blocks[-1] if blocks else None
-            same = last and (last.tier, last.arena) == (tier[i], runs[i])
-            if last and same and len(last.members) < self.width:
-                last.members.append(i)
-            else:
-                blocks.append(Block([i], runs[i], length[i], tier[i]))
-        for machine in range(len(self.machines)):
-            own = sorted((b for b in blocks if b.tier == machine), key=lambda b: -b.length)
-            for first in range(0, len(own), self.blocks):
-                yield own[first : first + self.blocks]
-
     def _call(
         self,
         population: Sequence[Codes],
@@ -298,35 +301,43 @@ class Interpreter:
         episodes: Any,
         runs: Sequence[int],
     ) -> Raw:
-        """Deal blocks to the devices, run them, and put the answers back in order."""
-        share = self.blocks // self.devices
-        parts, members = [], []
-        for blocks in self._blocks(population, runs):
-            tier = blocks[0].tier
-            where = np.zeros(self.blocks, np.int32)
-            lanes: list[int] = []
-            here: list[int] = []
-            for rank, block in enumerate(blocks):
-                position = (rank % self.devices) * share + rank // self.devices
-                where[position] = block.arena
-                start = position * self.width
-                lanes += range(start, start + len(block.members))
-                here += block.members
-            lengths = np.zeros((self.blocks, len(self.outputs)), np.int32)
-            programs = {}
-            for column, name in enumerate(self.outputs):
-                codes = [population[i].equations[name] for i in here]
-                programs[name], lengths[:, column] = assemble(
-                    codes, lanes, self.machines[tier], self.blocks, self.width
-                )
-            factors = np.ones((self.blocks, self.width), np.float32)
-            factors.flat[lanes] = gains[here]
-            raw = self._run[tier, full](programs, lengths, where, factors, episodes)
-            parts.append(self._ordered(raw, lanes))
-            members += here
-        quality, ceiling, metrics = join(parts, axis=0)
-        back = np.argsort(members)
-        return quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
+        """Run a population, and put the answers in its order."""
+        running = self._start(
+            population, np.arange(len(population)), runs, gains=gains, full=full, episodes=episodes
+        )
+        return self._collect(running)[1]
+
+    def _start(
+        self,
+        population: Sequence[Codes],
+        places: np.ndarray,
+        runs: Sequence[int] | np.ndarray,
+        *,
+        chunks: int = FOREVER,
+        gains: np.ndarray | None = None,
+        full: bool = False,
+        episodes: Any = None,
+    ) -> Running:
+        """Hand blocks of the individuals in these places to the devices, which run them while we go on."""
+        raw, lanes, members = [], [], []
+        for blocks in self.layout.deal(population, places.tolist(), runs):
+            orders, own = self.layout.orders(population, blocks, gains, chunks)
+            raw.append(self._run[full](orders, self._together if episodes is None else episodes))
+            lanes.append(own)
+            members += [i for block in blocks for i in block.members]
+        return Running(raw, lanes, np.array(members, int))
+
+    def _collect(self, running: Running) -> tuple[np.ndarray, Raw]:
+        """Wait for the devices; the places, rising, and the answers in their order."""
+        if not running.raw:
+            shape = 0, len(self.arenas[0].settings), GROUP * self.groups
+            nothing = np.empty(shape, np.float32)
+            return running.members, (nothing, nothing, {})
+        some = [self._ordered(*one) for one in zip(running.raw, running.lanes, strict=True)]
+        quality, ceiling, metrics = join(some, axis=0)
+        back = np.argsort(running.members)
+        ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
+        return running.members[back], ordered
 
     def _ordered(self, raw: Any, lanes: list[int]) -> Raw:
         """(block, group, GROUP, lane) per setting -> (individual, setting, instance), in the order of the lanes."""

@@ -10,7 +10,7 @@ from evolve import compiled
 from evolve.company import alone, company
 from evolve.evaluate import Arena, Bounds, Scores
 from evolve.evaluator import Evaluator, Interpreted
-from evolve.interpreter import Codes
+from evolve.orders import Codes
 from substrate.graph import from_rule
 from substrate.network import refuse
 from substrate.program import TooLong

@@ -11,8 +11,8 @@ is exact in floating point and needs no selects; other functions are selected on
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +25,8 @@ from substrate.rule import FORWARD, Slow
 
 #: Instructions that run between two looks at the clock; registers are in memory only in between.
 SEGMENT = 4
+#: Bits of each part of an instruction but its number.
+BITS = 8
 
 #: Operations that are multiply-adds, with their coefficients (alpha, beta, gamma).
 ARITHMETIC = {
@@ -54,95 +56,153 @@ class Machine(NamedTuple):
         ]
         return (*ARITHMETIC, *others, *swapped)
 
+    def schedule(self, graph: Graph) -> dict[str, "Code"]:
+        """Order a graph's operations for an accumulator with registers, one code per output.
 
-class Instruction(NamedTuple):
-    operation: int
-    source: int  # 0: `number`; then the terminals, the accumulator, the registers
-    target: int  # 0: none; k: register k - 1
-    number: float
+        A value that is needed again waits in a register if one is free and is computed again if not. Where that
+        leaves too few registers for the rest, everything that is needed again is computed again.
+
+        Raises
+        ------
+        TooLong
+            If the registers or the capacity do not suffice.
+        """
+
+        def code(operand: Operand) -> Code:
+            try:
+                return _Scheduler(graph, self, share=True).run(operand)
+            except TooLong:
+                return _Scheduler(graph, self, share=False).run(operand)
+
+        return {name: code(operand) for name, operand in graph.outputs.items()}
+
+    def assemble(
+        self, codes: Sequence["Code"], lanes: Iterable[int], blocks: int, width: int
+    ) -> tuple["Programs", np.ndarray]:
+        """Lay out codes side by side in blocks of `width` lanes, padded with `noop`.
+
+        Parameters
+        ----------
+        codes, lanes
+            The codes, and for each the lane it goes to, counted through all blocks.
+
+        Returns
+        -------
+        The arrays, (block, segment, SEGMENT, 1, width), and the number of segments that each block needs.
+        """
+        shape = (self.segments * SEGMENT, blocks * width)
+        words, numbers = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        lengths = np.zeros(blocks, np.int32)
+        for lane, code in zip(lanes, codes, strict=True):
+            size = len(code.words)
+            words[:size, lane], numbers[:size, lane] = code
+            lengths[lane // width] = max(lengths[lane // width], -(-size // SEGMENT))
+
+        def blocked(array: np.ndarray) -> np.ndarray:
+            cut = array.reshape(self.segments, SEGMENT, 1, blocks, width)
+            return np.ascontiguousarray(np.moveaxis(cut, 3, 0))
+
+        return Programs(blocked(words), blocked(numbers)), lengths
+
+    def runner(self, programs: "Programs", length: Array) -> Callable[[Seen], Array]:
+        """Decode the operations once, outside the loop over steps, and return what runs at every step."""
+        return _runner(programs, length, self)
 
 
-Code = tuple[Instruction, ...]
+class Code(NamedTuple):
+    """Instructions of one equation."""
+
+    words: Sequence[int]  # operation, source and target, BITS each
+    # Source 0 is the number; then come the terminals, the accumulator, the registers. Target 0 is none.
+    numbers: Sequence[float]
 
 
 class TooLong(Exception):  # noqa: N818 - a finding about a rule, not an error
     """The rule does not fit the machine; whoever evaluates it turns this into a value."""
 
 
-def schedule(graph: Graph, machine: Machine) -> dict[str, Code]:
-    """Order a graph's operations for an accumulator with registers, one code per output.
+class _Tables(NamedTuple):
+    """What scheduling looks up for a machine."""
 
-    A value that is needed again waits in a register if one is free and is computed again if not. Where that leaves
-    too few registers for the rest, everything that is needed again is computed again.
+    operations: Mapping[str, int]
+    sources: Mapping[Operand, int]
+    unary: frozenset[str]
+    commutative: frozenset[str]
 
-    Raises
-    ------
-    TooLong
-        If the registers or the capacity do not suffice.
-    """
 
-    def code(operand: Operand) -> Code:
-        try:
-            return _Scheduler(graph, machine, share=True).run(operand)
-        except TooLong:
-            return _Scheduler(graph, machine, share=False).run(operand)
-
-    return {name: code(operand) for name, operand in graph.outputs.items()}
+@lru_cache(maxsize=64)
+def _tables(machine: Machine) -> _Tables:
+    return _Tables(
+        {name: i for i, name in enumerate(machine.operations)},
+        {name: (1 + i) << BITS for i, name in enumerate(machine.terminals)},
+        frozenset(name for name, f in FUNCTIONS.items() if f.arity == 1),
+        frozenset(name for name, f in FUNCTIONS.items() if f.commutative),
+    )
 
 
 class _Scheduler:
     def __init__(self, graph: Graph, machine: Machine, share: bool) -> None:
         self.nodes, self.share = graph.nodes, share
         self.limit = machine.segments * SEGMENT
-        self.codes = {name: i for i, name in enumerate(machine.operations)}
-        self.sources: dict[Operand, int] = {name: 1 + i for i, name in enumerate(machine.terminals)}
+        self.operations, self.sources, self.unary, self.commutative = _tables(machine)
         self.accumulator = 1 + len(machine.terminals)
         self.free = list(range(machine.registers, 0, -1))
         self.held: dict[int, int] = {}  # node -> register
         self.pinned: list[int] = []  # nodes that a half-finished operation waits for
         self.at_hand: Operand | None = None  # node whose value the accumulator holds
-        self.code: list[Instruction] = []
-        self.need: list[int] = []  # registers that each node's subtree needs (Sethi and Ullman)
+        self.words: list[int] = []
+        self.numbers: list[float] = []
 
     def run(self, output: Operand) -> Code:
-        self.uses = [0] * len(self.nodes)
-        stack = [output] if isinstance(output, int) else []
-        while stack:
-            for operand in set(self.nodes[stack.pop()][1:]):
-                if isinstance(operand, int):
-                    self.uses[operand] += 1
-                    if self.uses[operand] == 1:
-                        stack.append(operand)
-        for _, a, b in self.nodes:
-            first, second = sorted((self._needed(a), self._needed(b)))
-            self.need.append(
-                second if first < second else second + 1 if first >= 0 and a != b else max(first, 0)
-            )
         if isinstance(output, int):
+            self._count(output)
             self.compute(output)
         else:
             self.emit("load", output)
-        return tuple(self.code)
+        return Code(self.words, self.numbers)
+
+    def _count(self, output: int) -> None:
+        """How often each node is read, and how many registers its subtree needs (Sethi and Ullman)."""
+        nodes = self.nodes
+        self.uses = uses = [0] * len(nodes)
+        uses[output] = 1
+        reached = 0
+        for index in range(output, -1, -1):  # operands come first
+            if uses[index]:
+                reached += 1
+                _, a, b = nodes[index]
+                if isinstance(a, int):
+                    uses[a] += 1
+                if isinstance(b, int) and a != b:
+                    uses[b] += 1
+        if reached > self.limit:
+            raise TooLong
+        uses[output] = 0
+        self.need: list[int] = []
+        need = self.need
+        for _, a, b in nodes:
+            x = need[a] if isinstance(a, int) else -1
+            y = need[b] if isinstance(b, int) else -1
+            both = x == y >= 0 and a != b
+            need.append(x + 1 if both else max(x, y, 0))
 
     def _needed(self, operand: Operand) -> int:
         return self.need[operand] if isinstance(operand, int) else -1
 
     def emit(self, operation: str, operand: Operand) -> None:
         """Append one instruction on an operand that is at hand."""
-        if len(self.code) >= self.limit:
+        if len(self.words) >= self.limit:
             raise TooLong
+        number = 0.0
         if isinstance(operand, int):
-            source = (
-                self.accumulator
-                if operand == self.at_hand
-                else self.accumulator + self.held[operand]
-            )
-            number = 0.0
+            kept = 0 if operand == self.at_hand else self.held[operand]
+            source = self.accumulator + kept << BITS
         elif isinstance(operand, str):
-            source, number = self.sources[operand], 0.0
+            source = self.sources[operand]
         else:
             source, number = 0, operand.value
-        self.code.append(Instruction(self.codes[operation], source, 0, number))
+        self.words.append(self.operations[operation] | source)
+        self.numbers.append(number)
 
     def simple(self, operand: Operand) -> bool:
         """Whether an instruction can read this operand now."""
@@ -152,8 +212,8 @@ class _Scheduler:
         """Count one use and free the register after the last."""
         if isinstance(operand, int):
             self.uses[operand] -= 1
-            spent = self.uses[operand] <= 0 and operand not in self.pinned
-            if spent and operand in self.held:
+            spent = self.uses[operand] <= 0 and operand in self.held
+            if spent and operand not in self.pinned:
                 self.free.append(self.held.pop(operand))
 
     def keep(self, node: int) -> None:
@@ -161,7 +221,7 @@ class _Scheduler:
         if not self.free:
             raise TooLong
         register = self.held[node] = self.free.pop()
-        self.code[-1] = self.code[-1]._replace(target=register)
+        self.words[-1] |= register << 2 * BITS
 
     def fetch(self, operand: Operand) -> None:
         """Bring an operand into the accumulator."""
@@ -175,9 +235,13 @@ class _Scheduler:
     def compute(self, index: int) -> None:
         """Leave the value of a node in the accumulator."""
         function, a, b = self.nodes[index]
-        unary = FUNCTIONS[function].arity == 1 or a == b
-        if unary:
+        if a == b:
             self.fetch(a)
+            if function in self.unary:
+                self.emit(function, Number(0.0))
+            else:  # the accumulator may hold a copy of a terminal or a number
+                self.emit(function, a if self.at_hand is None else self.at_hand)
+            self.used(a)
         else:
             swap = self.at_hand == b or (self.at_hand != a and self._needed(b) > self._needed(a))
             first, second = (b, a) if swap else (a, b)
@@ -190,66 +254,31 @@ class _Scheduler:
                 self.fetch(second)
                 self.pinned.pop()
                 first, second, swap = second, first, not swap
-        if FUNCTIONS[function].arity == 1:
-            self.emit(function, Number(0.0))
-        elif unary:
-            if self.at_hand is None:  # the accumulator holds a copy of a terminal or a number
-                self.emit(function, a)
-            else:
-                self.emit(function, self.at_hand)
-        else:
-            reverse = "r" if swap and not FUNCTIONS[function].commutative else ""
-            self.emit(reverse + function, second)
-        for operand in {a, b}:
-            self.used(operand)
+            self.emit(
+                "r" + function if swap and function not in self.commutative else function, second
+            )
+            self.used(a)
+            self.used(b)
         self.at_hand = index
-        wanted = self.share and self.uses[index] > 1
-        if wanted and len(self.free) > 1 and index not in self.held:
+        if self.share and self.uses[index] > 1 and len(self.free) > 1 and index not in self.held:
             self.keep(index)
 
 
 class Programs(NamedTuple):
     """Code of one equation for a population; every array is (segment, SEGMENT, 1, P)."""
 
-    operation: Array | np.ndarray
-    source: Array | np.ndarray
-    target: Array | np.ndarray
+    word: Array | np.ndarray  # operation, source and target, BITS each
     number: Array | np.ndarray
 
-
-def assemble(
-    codes: Sequence[Code], lanes: Iterable[int], machine: Machine, blocks: int, width: int
-) -> tuple[Programs, np.ndarray]:
-    """Lay out codes side by side in blocks of `width` lanes, padded with `noop`.
-
-    Parameters
-    ----------
-    codes, lanes
-        The codes, and for each the lane it goes to, counted through all blocks.
-
-    Returns
-    -------
-    The arrays, (block, segment, SEGMENT, 1, width), and the number of segments that each block needs.
-    """
-    shape = (machine.segments * SEGMENT, blocks * width)
-    arrays = [np.zeros(shape, np.int32) for _ in range(3)] + [np.zeros(shape, np.float32)]
-    lengths = np.zeros(blocks, np.int32)
-    for lane, code in zip(lanes, codes, strict=True):
-        for field, values in zip(arrays, zip(*code, strict=True), strict=True):
-            field[: len(code), lane] = values
-        lengths[lane // width] = max(lengths[lane // width], -(-len(code) // SEGMENT))
-
-    def blocked(array: np.ndarray) -> np.ndarray:
-        cut = array.reshape(machine.segments, SEGMENT, 1, blocks, width)
-        return np.ascontiguousarray(np.moveaxis(cut, 3, 0))
-
-    return Programs(*map(blocked, arrays)), lengths
+    def field(self, place: int) -> Array:
+        """One part of the words."""
+        return jnp.asarray(self.word) >> BITS * place & (1 << BITS) - 1
 
 
 def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Seen], Array]:
-    """Decode the operations once, outside the loop over steps, and return what runs at every step."""
     table = np.array([ARITHMETIC.get(o, (1, 0, 0)) for o in machine.operations], np.float32)
-    alpha, beta, gamma = (jnp.asarray(column)[programs.operation] for column in table.T)
+    operation, source, target = map(programs.field, range(3))
+    alpha, beta, gamma = (jnp.asarray(column)[operation] for column in table.T)
     selected = list(enumerate(machine.operations))[len(ARITHMETIC) :]
 
     def run(seen: Seen) -> Array:
@@ -264,7 +293,7 @@ def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Se
                 at = (s, i)
                 operand = jnp.broadcast_to(numbers[at], shape)
                 for code, value in enumerate([*inputs, accumulator, *registers], start=1):
-                    operand = jnp.where(programs.source[at] == code, value, operand)
+                    operand = jnp.where(source[at] == code, value, operand)
                 if fixed:
                     codes = alpha[at], beta[at], gamma[at]
                     result = fixed.multiply_add(accumulator, operand, codes)
@@ -272,10 +301,9 @@ def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Se
                     result = (gamma[at] * operand + alpha[at]) * accumulator + beta[at] * operand
                 for code, name in selected:
                     value = _function(name, fixed)(accumulator, operand)
-                    result = jnp.where(programs.operation[at] == code, value, result)
-                target = programs.target[at]
+                    result = jnp.where(operation[at] == code, value, result)
                 registers = [
-                    jnp.where(target == k, result, r) for k, r in enumerate(registers, start=1)
+                    jnp.where(target[at] == k, result, r) for k, r in enumerate(registers, start=1)
                 ]
                 accumulator = result
             return (accumulator, *registers)
@@ -297,10 +325,21 @@ def _function(name: str, arithmetic: Arithmetic | None = None) -> Callable[[Arra
     return function
 
 
+class Runs(Protocol):
+    """A machine at run time; there are several kinds, each for rules of some form."""
+
+    @property
+    def terminals(self) -> tuple[str, ...]:
+        """What rules may read."""
+
+    def runner(self, programs: Any, length: Array) -> Callable[[Seen], Array]:
+        """What runs at every step, for one equation of a population."""
+
+
 def interpret(
-    programs: Mapping[str, Programs],
+    programs: Mapping[str, Any],
     lengths: Mapping[str, Array],
-    machine: Machine,
+    machine: Runs,
     slow: Sequence[Slow] = (),
 ) -> Plasticity:
     """Make the plasticity of a population.
@@ -317,7 +356,7 @@ def interpret(
         Scope and initial value of the slow variables; their rates are in `programs`.
     """
 
-    run = {name: _runner(programs[name], lengths[name], machine) for name in programs}
+    run = {name: machine.runner(programs[name], lengths[name]) for name in programs}
     changes = {FORWARD if n == "dw" else n[3:]: f for n, f in run.items() if n.startswith("dw")}
     return Plasticity(
         changes,

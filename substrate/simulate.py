@@ -5,6 +5,7 @@ zero after every chunk, what is gathered on it means nothing, and once all lanes
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +26,10 @@ class Episode(NamedTuple):
     w0: Any  # (post, pre, K, 1), or a tree of such arrays for several projections
     target: dict[str, Array]  # whatever the task's readings and scores need, each (..., K, 1)
     lanes: Any = None  # which chip each instance runs on, see `substrate/hardware`
+
+
+#: (first step, number of steps) -> drive of these steps
+Window = Callable[[Array, int], Any]
 
 
 class Step(NamedTuple):
@@ -58,6 +63,8 @@ def simulate(
     rate: Array,
     reading: Reading,
     individuals: int,
+    chunks: Array | None = None,
+    window: Window | None = None,
 ) -> Trace:
     """Let `individuals` rules learn on an episode.
 
@@ -67,10 +74,15 @@ def simulate(
         Learning rate, broadcastable to (K, P).
     individuals
         Lanes P; a lowered rule has one.
+    chunks
+        Run only so many times `CHUNK` steps, all if not given: then nothing is of use but who is alive.
+    window
+        Where the drive comes from if not from the episode, of which then only the shape of its drive is looked at.
     """
     w0 = jax.tree.map(lambda w: jnp.broadcast_to(w, (*w.shape[:-1], individuals)), episode.w0)
     state = network.init(plasticity, w0)
     steps = length(episode)
+    window = window or partial(cut, episode.drive)
     rate = jnp.broadcast_to(rate, (rate.shape[0], individuals))
 
     def step(carry: tuple[Any, Any], drive: Any) -> tuple[tuple[Any, Any], None]:
@@ -87,22 +99,25 @@ def simulate(
 
     def chunk(carry: tuple[Array, Any, Any, Array]) -> tuple[Array, Any, Any, Array]:
         index, *rest = carry
-        drive = jax.tree.map(
-            lambda a: lax.dynamic_slice_in_dim(a, index * CHUNK, CHUNK), episode.drive
-        )
-        return (index + 1, *learn(tuple(rest), drive))
+        return (index + 1, *learn(tuple(rest), window(index * CHUNK, CHUNK)))
 
     def unfinished(carry: tuple[Array, Any, Any, Array]) -> Array:
-        return (carry[0] < steps // CHUNK) & jnp.any(carry[3])
+        return (carry[0] < last) & jnp.any(carry[3])
 
+    last = steps // CHUNK if chunks is None else jnp.minimum(steps // CHUNK, chunks)
     gathered, alive = reading.start(episode, state), jnp.ones_like(living(state))
     if steps >= CHUNK:
         carry = (jnp.int32(0), state, gathered, alive)
         _, state, gathered, alive = lax.while_loop(unfinished, chunk, carry)
     if steps % CHUNK:
-        rest = jax.tree.map(lambda a: a[-(steps % CHUNK) :], episode.drive)
+        rest = window(jnp.int32(steps - steps % CHUNK), steps % CHUNK)
         state, gathered, alive = learn((state, gathered, alive), rest)
     return Trace(settled(state), gathered, alive)
+
+
+def cut(drive: Any, start: Array, steps: int) -> Any:
+    """So many steps of a drive."""
+    return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, steps), drive)
 
 
 def length(episode: Episode) -> int:

@@ -11,11 +11,12 @@ import pytest
 from evolve import compiled
 from evolve.evaluate import WORST, Arena
 from evolve.genome import Grid, draw, express
-from evolve.interpreter import Codes, Interpreter
+from evolve.interpreter import Interpreter
+from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.graph import from_rule
-from substrate.program import Machine, schedule
+from substrate.program import Machine
 from substrate.rule import Rule
 from substrate.vocabulary import POST, PRE
 from tasks import FAMILIES
@@ -48,7 +49,7 @@ def whole(episode):
 
 
 def coded(graph):
-    return Codes(schedule(graph, MACHINE), 0)
+    return Codes(MACHINE.schedule(graph), 0)
 
 
 def code(name):

@@ -11,7 +11,8 @@ import pytest
 from evolve import compiled
 from evolve.config import RunConfig
 from evolve.evaluate import Arena, Bounds
-from evolve.interpreter import Codes, Interpreter
+from evolve.interpreter import Interpreter
+from evolve.orders import Codes
 from evolve.settings import load, validated
 from evolve.sweep import points, sweep
 from rules_zoo import RULES
@@ -25,7 +26,7 @@ from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
 from substrate.layered import layered
 from substrate.lowering import lower
-from substrate.program import Machine, schedule
+from substrate.program import Machine
 from substrate.simulate import Episode, Reading, simulate
 from tasks import FAMILIES
 
@@ -119,7 +120,7 @@ def arena(hardware, split="train", **options):
 
 
 def codes(*rules):
-    return [Codes(schedule(from_rule(RULES[r]), MACHINE), 0) for r in rules]
+    return [Codes(MACHINE.schedule(from_rule(RULES[r])), 0) for r in rules]
 
 
 @pytest.mark.parametrize("name", [n for n in PROFILES if n != "ideal"])

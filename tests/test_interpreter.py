@@ -11,7 +11,7 @@ from substrate.functions import FUNCTIONS, PRIMITIVES
 from substrate.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.lowering import lower
 from substrate.plasticity import Plasticity
-from substrate.program import Machine, TooLong, assemble, interpret, schedule
+from substrate.program import Machine, TooLong, interpret
 from substrate.rule import Slow
 from substrate.simulate import Episode, Reading, simulate
 
@@ -40,7 +40,7 @@ def evaluate(graph, seen, output="dw"):
 
 
 def run_program(code, machine, seen):
-    programs, lengths = assemble([code], [0], machine, 1, 1)
+    programs, lengths = machine.assemble([code], [0], 1, 1)
     programs = jax.tree.map(lambda a: jnp.asarray(a[0]), programs)
     return interpret({"dw": programs}, {"dw": jnp.int32(lengths[0])}, machine).forward(seen)
 
@@ -55,8 +55,8 @@ def test_schedule_keeps_the_meaning_of_graphs(columns):
     for _ in range(150):
         graph = random_graph(rng, columns)
         nodes += len(graph.nodes)
-        (code,) = schedule(graph, machine).values()
-        programs, lengths = assemble([code], [0], machine, 1, 1)
+        (code,) = machine.schedule(graph).values()
+        programs, lengths = machine.assemble([code], [0], 1, 1)
         got = execute(jax.tree.map(lambda a: jnp.asarray(a[0]), programs), jnp.int32(lengths[0]))
         want = jnp.broadcast_to(evaluate(graph, seen), got.shape)
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
@@ -68,7 +68,7 @@ def test_a_node_is_not_taken_for_a_number():
     graph = Graph((Node("add", "pre", "w"), Node("min", 0, Number(0.0))), {"dw": 1})
     machine = Machine(TERMINALS, ("min",))
     seen = {n: jnp.full((1, 1, 1, 1), v) for n, v in zip(TERMINALS, (1.0, 2.0, 3.0), strict=True)}
-    assert float(run_program(schedule(graph, machine)["dw"], machine, seen).item()) == 0.0
+    assert float(run_program(machine.schedule(graph)["dw"], machine, seen).item()) == 0.0
 
 
 def test_what_does_not_fit_says_so():
@@ -81,7 +81,7 @@ def test_what_does_not_fit_says_so():
     ]
     deep += [Node("mul", 1, 3), Node("sub", "post", "pre"), Node("mul", 5, "w"), Node("add", 4, 6)]
     with pytest.raises(TooLong):
-        schedule(Graph(tuple(deep), {"dw": 7}), machine)
+        machine.schedule(Graph(tuple(deep), {"dw": 7}))
 
 
 def episode(rng, instances=4, inputs=3, steps=120):
@@ -92,11 +92,11 @@ def episode(rng, instances=4, inputs=3, steps=120):
 
 def weights_interpreted(graphs, machine, where, rate, slow=()):
     outputs = list(graphs[0].outputs)
-    codes = [schedule(g, machine) for g in graphs]
+    codes = [machine.schedule(g) for g in graphs]
     programs, lengths = {}, {}
     for name in outputs:
-        packed, length = assemble(
-            [c[name] for c in codes], range(len(codes)), machine, 1, len(codes)
+        packed, length = machine.assemble(
+            [c[name] for c in codes], range(len(codes)), 1, len(codes)
         )
         programs[name] = jax.tree.map(lambda a: jnp.asarray(a[0]), packed)
         lengths[name] = jnp.int32(length[0])
@@ -151,8 +151,8 @@ def test_interpreter_and_lowering_agree_on_random_genomes():
 
 
 def weights_interpreted_traced(graphs, machine, where, rate):
-    codes = [schedule(g, machine)["dw"] for g in graphs]
-    packed, length = assemble(codes, range(len(codes)), machine, 1, len(codes))
+    codes = [machine.schedule(g)["dw"] for g in graphs]
+    packed, length = machine.assemble(codes, range(len(codes)), 1, len(codes))
     programs = jax.tree.map(lambda a: jnp.asarray(a[0]), packed)
     plasticity = interpret({"dw": programs}, {"dw": jnp.int32(length[0])}, machine)
     trace = simulate(feedforward(), plasticity, where, rate, NOTHING, len(graphs))

@@ -7,11 +7,12 @@ import pytest
 
 from evolve.config import RunConfig
 from evolve.evaluate import Arena
-from evolve.interpreter import Codes, Interpreter
+from evolve.interpreter import Interpreter
+from evolve.orders import Codes
 from evolve.settings import load, validated
 from rules_zoo import RULES
 from substrate.graph import from_rule
-from substrate.program import Machine, schedule
+from substrate.program import Machine
 from tasks import FAMILIES
 from tasks._statistics import STATISTICS
 from tasks.base import Draw
@@ -21,8 +22,7 @@ ROOT = Path(__file__).parent.parent
 PCA = FAMILIES["pca"]
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
 CODES = {
-    n: Codes(schedule(from_rule(RULES[n]), MACHINE), 0)
-    for n in ("frozen", "oja", "mettler2021_lr1")
+    n: Codes(MACHINE.schedule(from_rule(RULES[n])), 0) for n in ("frozen", "oja", "mettler2021_lr1")
 }
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from evolve.evaluate import Arena
-from evolve.interpreter import Codes, Interpreter
+from evolve.interpreter import Interpreter
+from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.graph import from_rule
 from substrate.hardware import PROFILES, profile
-from substrate.program import Machine, schedule
+from substrate.program import Machine
 from tasks import FAMILIES
 
 ROUNDS = 7
@@ -22,7 +23,7 @@ def ratios():
     """Median ratio to the ideal network, for 256 rules on the default task, by profile."""
     family, machine = FAMILIES["pca"], Machine(("pre", "post", "w"), ("add", "sub", "mul"))
     names = ("oja", "mettler2021_lr1", "instar", "hebb_decay")
-    crowd = [Codes(schedule(from_rule(RULES[n]), machine), 0) for n in names] * 64
+    crowd = [Codes(machine.schedule(from_rule(RULES[n])), 0) for n in names] * 64
     arenas = {
         s: Arena(family, family.options(), 0, "train", 10, profile(s)) for s in ("ideal", *SPECS)
     }

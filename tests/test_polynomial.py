@@ -1,0 +1,131 @@
+"""Rules expanded to polynomials: the coefficients against SymPy, the values against the rule, what does not fit."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sympy
+
+from evolve.evaluate import Arena
+from evolve.genome import Grid, draw, express
+from evolve.interpreter import Interpreter
+from rules_zoo import RULES
+from substrate.graph import Graph, Node, Number, from_rule, to_rule
+from substrate.polynomial import Box
+from substrate.program import Machine, TooLong, interpret
+from substrate.vocabulary import names
+from tasks import FAMILIES
+from tests.test_interpreter import evaluate
+
+TERMINALS = ("pre", "post", "w")
+
+
+def graphs(count, seed, columns=12):
+    grid = Grid((*TERMINALS, Number(2.0)), ("add", "sub", "mul"), columns)
+    rng = np.random.default_rng(seed)
+    return [express(grid, draw(grid, rng)).graph for _ in range(count)]
+
+
+def value(codes, box, seen):
+    packed, used = box.assemble([codes], [0], 1, 1)
+    assert used.tolist() == [1]
+    plasticity = interpret({"dw": jnp.asarray(packed[0])}, {"dw": jnp.int32(1)}, box)
+    return plasticity.forward(seen)
+
+
+def fitting(box, some):
+    for graph in some:
+        try:
+            yield graph, box.schedule(graph)["dw"]
+        except TooLong:
+            continue
+
+
+def test_coefficients_are_those_of_the_expanded_formula():
+    box = Box(TERMINALS, 3)
+    symbols = names(" ".join(TERMINALS))
+    met = 0
+    for graph, codes in fitting(box, graphs(300, 0)):
+        formula = sympy.Poly(to_rule(graph, "random").dw, *symbols)
+        table = codes.reshape(4, 4, 4)
+        wanted = np.zeros_like(table)
+        for exponents, coefficient in formula.terms():
+            wanted[exponents] = float(coefficient)
+        assert np.array_equal(table, wanted)
+        met += np.count_nonzero(table) > 2
+    assert met > 40
+
+
+def test_what_is_refused_has_too_high_a_degree_or_no_integer_coefficients():
+    box = Box(TERMINALS, 2)
+    symbols = names(" ".join(TERMINALS))
+    some = graphs(300, 1, columns=30)
+    fits = {id(graph) for graph, _ in fitting(box, some)}
+    refused = [g for g in some if id(g) not in fits]
+    # x*x*x - x*x*x + y is refused too, since bounds do not see that terms cancel: at most a few are.
+    low = [
+        g
+        for g in refused
+        if max(sympy.Poly(to_rule(g, "random").dw, *symbols).degree_list()) <= box.degree
+    ]
+    assert len(refused) > 20 and len(low) < len(refused) / 4
+    for graph in (
+        Graph((Node("mul", "w", Number(0.5)),), {"dw": 0}),
+        Graph((Node("div", "pre", "w"),), {"dw": 0}),
+        Graph((Node("mul", "w", Number(2.0**31)),), {"dw": 0}),
+    ):
+        with pytest.raises(TooLong):
+            box.schedule(graph)
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+def test_values_are_those_of_the_rule(degree):
+    box = Box(TERMINALS, degree)
+    rng = np.random.default_rng(degree)
+    shapes = {"pre": (1, 3, 4, 1), "post": (2, 1, 4, 1), "w": (2, 3, 4, 1)}
+    seen = {n: jnp.asarray(rng.normal(size=s), jnp.float32) for n, s in shapes.items()}
+    for graph, codes in fitting(box, graphs(60, degree)):
+        wanted = np.broadcast_to(evaluate(graph, seen), shapes["w"])
+        assert np.allclose(value(codes, box, seen), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_rules_that_are_equal_as_formulas_learn_alike_to_the_last_bit():
+    options = FAMILIES["pca"].options(dimensions=[3], samples=300)
+    arena = Arena(FAMILIES["pca"], options, 0, "train", 10)
+    one = from_rule(RULES["oja"])
+    other = Graph(  # post*pre - w*post*post
+        (
+            Node("mul", "post", "pre"),
+            Node("mul", "post", "post"),
+            Node("mul", "w", 1),
+            Node("sub", 0, 2),
+        ),
+        {"dw": 3},
+    )
+    interpreter = Interpreter(arena, [Box(TERMINALS, 2)], 8)
+    first, second = interpreter.fitness([one, other])
+    assert one != other and first == second
+
+
+def test_a_trial_tells_what_the_whole_would_have_told():
+    """Long rules are tried on a first chunk; whoever lives gets the score it would have had."""
+    options = FAMILIES["pca"].options(dimensions=[2], samples=600)
+    arena = Arena(FAMILIES["pca"], options, 0, "train", 10)
+    machine = Machine(TERMINALS, ("add", "sub", "mul"), registers=12, segments=64)
+    interpreter = Interpreter(arena, [machine], 32)
+    some = [g for g in graphs(400, 5, columns=150) if len(g.nodes) > 20][:40]
+    some.append(_long(from_rule(RULES["oja"])))
+    found = interpreter.fitness(some)
+    whole = interpreter.score([interpreter.schedule(g) for g in some]).fitness
+    assert np.array_equal(found, whole)
+    assert np.mean(found == -1) > 0.3 and found[-1] > 0.3
+    assert min(interpreter.schedule(g).length for g in some) > 16
+
+
+def _long(graph):
+    """The same formula with what adds up to nothing."""
+    nodes, last = list(graph.nodes), graph.outputs["dw"]
+    for _ in range(12):
+        nodes.append(Node("add", last, "pre"))
+        nodes.append(Node("sub", len(nodes) - 1, "pre"))
+        last = len(nodes) - 1
+    return Graph(tuple(nodes), {"dw": last})
