@@ -1,6 +1,6 @@
 """What scores rules for a search: the interpreter, or programs compiled for them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -13,6 +13,9 @@ from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.graph import Graph
 from substrate.rule import Slow
+
+#: Waits for scores: of the rules of every search.
+Answer = Callable[[], list[np.ndarray]]
 
 
 class Evaluator(Protocol):
@@ -29,8 +32,8 @@ class Evaluator(Protocol):
     def warm(self) -> None:
         """Compile what does not depend on rules."""
 
-    def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
-        """Fitness of the rules of several searches, each on its training instances."""
+    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
+        """Start on the fitness of the rules of several searches, each on its training instances."""
 
     def score_graphs(
         self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
@@ -138,9 +141,9 @@ class Compiled:
     def warm(self) -> None:
         """Nothing can be compiled before its rule is known."""
 
-    def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
-        """Fitness of the rules of several searches, each on its training instances."""
-        return [
+    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
+        """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
+        return lambda: [
             self._scores(graphs, arena).fitness if graphs else np.empty(0)
             for graphs, arena in zip(wanted, self.arenas, strict=True)
         ]

@@ -6,7 +6,7 @@ blocks; each runs its own, one after another, through every group of every setti
 the length of the longest rule of a block are values, not shapes: nothing recompiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -211,31 +211,44 @@ class Interpreter:
 
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, together."""
+        return self.begin(wanted)()
+
+    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Callable[[], list[np.ndarray]]:
+        """Start on the fitness of the rules of several searches; call the answer to wait for it."""
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        quality = self._qualities(population, runs)
-        fitness = [np.full(len(graphs), WORST) for graphs in wanted]
-        for run, own in enumerate(codes):
-            if own:
-                mine = quality[runs == run]
-                score = self.bounds(self.arenas[run]).normalise(mine)
-                fitness[run][list(own)] = Scores(score, mine, {}).fitness
-        return fitness
+        qualities = self._begin(population, runs)
 
-    def _qualities(self, population: Sequence[Codes], runs: np.ndarray) -> np.ndarray:
+        def answer() -> list[np.ndarray]:
+            quality = qualities()
+            fitness = [np.full(len(graphs), WORST) for graphs in wanted]
+            for run, own in enumerate(codes):
+                if own:
+                    mine = quality[runs == run]
+                    score = self.bounds(self.arenas[run]).normalise(mine)
+                    fitness[run][list(own)] = Scores(score, mine, {}).fitness
+            return fitness
+
+        return answer
+
+    def _begin(self, population: Sequence[Codes], runs: np.ndarray) -> Callable[[], np.ndarray]:
         """Qualities (individual, setting, instance) on the searches' arenas, nan where a rule diverged at once."""
         long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
         trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
         short = self._start(population, np.flatnonzero(~long), runs)
-        places, (found, _, _) = self._collect(trial)
-        alive = ~np.isnan(found).any(axis=(1, 2))
-        rest = self._start(population, places[alive], runs)
-        quality = np.full((len(population), *found.shape[1:]), np.nan, np.float32)
-        for running in (short, rest):
-            places, (found, _, _) = self._collect(running)
-            quality[places] = found
-        return quality
+
+        def answer() -> np.ndarray:
+            places, (found, _, _) = self._collect(trial)
+            alive = ~np.isnan(found).any(axis=(1, 2))
+            rest = self._start(population, places[alive], runs)
+            quality = np.full((len(population), *found.shape[1:]), np.nan, np.float32)
+            for running in (short, rest):
+                places, (found, _, _) = self._collect(running)
+                quality[places] = found
+            return quality
+
+        return answer
 
     @cached_property
     def _worth_trying(self) -> bool:

@@ -7,6 +7,7 @@ dies has left what it had.
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,14 +21,14 @@ from evolve.company import alone, company
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
-from evolve.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluator import Answer, Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
 from evolve.hardware import judged
 from evolve.interpreter import WIDTH
 from evolve.result import Progress, Result
 from evolve.search import Key
 from substrate.errors import UserError
-from substrate.graph import from_rule
+from substrate.graph import Graph, from_rule
 from substrate.rule import FORWARD, Rule
 
 
@@ -66,7 +67,7 @@ class Interrupt:
             signal.signal(signal.SIGINT, before)
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One search on its way, among those that advance together."""
 
@@ -139,17 +140,29 @@ def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     return Interpreted(trains, config.machines, capacity, outputs, slow)
 
 
-def _search(jobs: Sequence[Job], interpreter: Evaluator, interrupt: Interrupt) -> float:
-    """Rounds of one compiled call for all searches, until the last is over; returns the seconds."""
+def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Interrupt) -> float:
+    """Rounds of shared calls until the last search is over; returns the seconds.
+
+    Two halves of the searches take turns: while the devices score one, the other is bred.
+    """
     began = time.perf_counter()
-    lanes = interpreter.lanes if len(jobs) == 1 else interpreter.width
-    while not interrupt.asked and not all(job.over for job in jobs):
-        wanted = [{} if job.over else job.pilot.wanted(lanes) for job in jobs]
-        scores = interpreter.fitness_of_all([list(w.values()) for w in wanted])
-        for job, keys, values in zip(jobs, wanted, scores, strict=True):
-            if not job.over:
+    lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
+
+    def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], Answer]:
+        busy = {id(job) for job in half if not job.over}
+        wanted = [job.pilot.wanted(lanes) if id(job) in busy else {} for job in jobs]
+        return wanted, evaluator.begin([list(w.values()) for w in wanted])
+
+    halves = [half for half in (jobs[::2], jobs[1::2]) if half]
+    turns = deque((half, *begin(half)) for half in halves)
+    while turns:
+        half, wanted, answer = turns.popleft()
+        for job, keys, values in zip(jobs, wanted, answer(), strict=True):
+            if job in half and not job.over:
                 values = judged(job.config, keys.values(), values)
                 job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
+        if not interrupt.asked and not all(job.over for job in half):
+            turns.append((half, *begin(half)))
     return time.perf_counter() - began
 
 
