@@ -183,6 +183,41 @@ def test_writes_follow_the_schedule():
     np.testing.assert_allclose(seen, 0.125 * np.array([0, 0, 0, 0, 0, 3]))
 
 
+@pytest.mark.parametrize("arithmetic", [None, Fixed(16, 9)], ids=["floats", "integers"])
+def test_a_register_that_keeps_its_remainder_loses_nothing(arithmetic):
+    """Changes of 0.3 codes a write, truncated: nothing ever moves, or all of it but the last code."""
+    chip = replace(PROFILES["fixed_point"], arithmetic=arithmetic)
+    chip = replace(chip, weights=replace(chip.weights, rounding="truncate"))
+    rule, drive = Rule("drift", PRE * 1), np.ones((100, 1))
+    rate = 0.15 / 128
+    for keeps, codes_moved in ((False, 0), (True, 15)):
+        there = replace(chip, schedule=Schedule("accumulate", 2, keeps=keeps))
+        for sign in (1, -1):
+            moved = run_on(there, rule, sign * drive, [[0.0]], rate)[0].ravel()[-1] * 128
+            assert abs(moved - sign * codes_moved) <= 1, keeps
+
+
+def test_a_kernel_goes_through_fewer_inputs_sooner():
+    """A write every 4 steps for 8 inputs is one every 2 for 4, one every 1 for 2, and never more often."""
+    drive = np.ones((4, 4))
+    chip = replace(PROFILES["fixed_point"], schedule=Schedule("accumulate", 4, inputs=8))
+    for inputs, period in ((1, 1), (2, 1), (3, 2), (4, 2)):
+        w, _ = run_on(chip, Rule("count", PRE * 1), drive[:, :inputs], [[0.0] * inputs], 0.125)
+        written = 0.125 * (np.arange(1, 5) // period * period)
+        np.testing.assert_allclose(w[:, 0, 0], written)
+    asked = profile("bss2:period=7").schedule
+    assert asked.at(2) == asked.at(100) == 7 and asked.keeps
+    assert not profile("bss2:remainder=dropped").schedule.keeps
+
+
+def test_only_analog_readings_have_a_spread_of_gains():
+    """`gain` is that of what passes a converter, where a chip has both kinds; elsewhere that of all readings."""
+    chip = profile("bss2:gain=0.3")
+    assert (chip.read("post").gain, chip.read("u").gain, chip.read("pre").gain) == (0.3, 0.3, 0.0)
+    plain = profile("fixed_point:gain=0.3")
+    assert plain.read("post").gain == plain.read("pre").gain == 0.3
+
+
 def test_what_follows_the_last_presynaptic_event_never_reaches_the_weight():
     """On a chip that writes at presynaptic events; before the next event the weight is up to date."""
     rule = Rule("drift", 1 + 0 * PRE)
@@ -277,6 +312,7 @@ def test_a_profile_that_is_not_there_or_makes_no_sense_is_refused():
         ("fixed_point:bits=four", "whole number"),
         ("fixed_point:rounding=up", "nearest"),
         ("fixed_point:bits", "KEY=VALUE"),
+        ("bss2:remainder=lost", "dropped"),
         ("ideal:bits=4", "fixed_point"),
     ):
         with pytest.raises(UserError, match=words):
@@ -294,7 +330,7 @@ def test_the_cost_of_an_update_is_counted():
     assert (oja.operations, oja.words) == (3 + 2, 1)
     assert oja.traffic == 4 * (3 + 2)  # pre, post and w; then the weight read and written to apply
     slower = cost(profile("bss2"), RULES["oja"])
-    assert slower.operations == pytest.approx(3 + 1 + 2 / 50)
+    assert slower.operations == pytest.approx(3 + 1 + (2 + 2) / 50)
     assert slower.words == 2
     loihi = cost(profile("loihi1"), RULES["oja"])
     assert loihi.operations == (2 + 1) + (3 + 1) + 2  # post*pre, post**2*w, and the sum applied

@@ -21,9 +21,11 @@ def cost(profile: Profile, rule: Rule) -> Cost:
     """The cost of a rule's updates, on the schedule of the profile.
 
     Operations are those of the rule, each common subexpression counted once, and one multiply-add to apply the
-    change; where the chip sums products, a product of k factors and a coefficient is k multiplications, and its sum
-    is an addition. A rule that is evaluated once an epoch costs its share. Traffic counts every observable,
-    slow variable and weight that is read, and what is written, in whole bytes; without a profile's formats, four.
+    change, and another to keep what a write left over; where the chip sums products, a product of k factors and a
+    coefficient is k multiplications, and its sum is an addition. A rule that is evaluated once an epoch costs its
+    share. Traffic counts every observable, slow variable and weight that is read, and what is written, in whole
+    bytes; without a profile's formats, four. Where the period depends on the number of inputs, writes are those of
+    the number that the profile names.
     """
     rule = folded(rule)
     graph = from_rule(rule)
@@ -36,14 +38,14 @@ def cost(profile: Profile, rule: Rule) -> Cost:
             pass  # it does not run there; its own operations are the nearest figure
     period = int(profile.schedule.period)
     every = 1.0 / period
-    register = profile.schedule.kind == "accumulate" and period > 1
+    register = profile.schedule.register(profile.schedule.inputs or 1)
     kept = [s for s in rule.slow if s.scope == "synapse"]
     state = 4.0 if profile.state is None else _bytes(profile.state.bits)
     word = 4.0 if profile.weights is None else _bytes(profile.weights.bits + 1)
     reading = sum(_bytes(profile.read(n).bits) for n in rule.reads - {"w", "eta"})
     reading += word * ("w" in rule.reads) + 2 * state * len(kept)
     share = every if profile.schedule.kind == "epoch" else 1.0
-    apply = 2 * every + (1 if register else 0)
+    apply = (4 if profile.schedule.keeps else 2) * every + (1 if register else 0)
     traffic = share * reading + 2 * word * every + (8.0 if register else 0.0)
     return Cost(share * operations + apply, 1 + register + len(kept), traffic)
 
