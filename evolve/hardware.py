@@ -18,6 +18,10 @@ from substrate.rule import Rule
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
 
 
+#: Chips on which a run's champion is judged.
+MANY = 30
+
+
 @dataclass(frozen=True)
 class OnChip:
     """One rule: scores share one scale, on which 0 is the ideal network without learning."""
@@ -52,6 +56,15 @@ def arenas(config: RunConfig, split: str, instances: int) -> tuple[Arena, Arena]
     return Arena(*given), Arena(*given, config.profile)
 
 
+def on_many(config: RunConfig) -> RunConfig:
+    """The configuration with enough chips for a verdict, where chips differ."""
+    chips = config.profile.chips
+    if chips == 1 or chips >= MANY:
+        return config
+    hardware = f"{config.hardware}{',' if ':' in config.hardware else ':'}chips={MANY}"
+    return config.model_copy(update={"hardware": hardware})
+
+
 def compare(
     config: RunConfig, rules: Sequence[Rule], known: Iterable[str], instances: int, tune: bool
 ) -> ChipTable:
@@ -64,33 +77,46 @@ def compare(
     tune
         Whether every rule gets the learning rate that suits it, on the ideal network and on the chip apart.
     """
-    profile = config.profile
     ideal, chip = arenas(config, "test", instances)
     here, there = (Interpreted(a, MACHINE, capacity=64) for a in (ideal, chip))
     chip.bounds = here.bounds(ideal)
     training = arenas(config, "train", config.instances.train) if tune else (None, None)
     if tune and training[0] and training[1]:
         training[1].bounds = here.bounds(training[0])
-    reasons = {r.name: violations(profile, r) for r in rules}
-    admitted = [adapted(profile, r) for r in rules if not reasons[r.name]]
-    on_ideal = {r.rule: r for r in rank(rules, ideal, here, training[0])}
-    on_chip = {r.rule: r for r in rank(admitted, chip, there, training[1])} if admitted else {}
+    admitted = [adapted(config.profile, r) for r in rules if not violations(config.profile, r)]
+    on_ideal = rank(rules, ideal, here, training[0])
+    on_chip = rank(admitted, chip, there, training[1]) if admitted else []
+    return table(config, rules, known, on_ideal, on_chip, tune)
+
+
+def table(
+    config: RunConfig,
+    rules: Sequence[Rule],
+    known: Iterable[str],
+    on_ideal: Sequence[Row],
+    on_chip: Sequence[Row],
+    tuned: bool = False,
+) -> ChipTable:
+    """Set results on the ideal network and on the chip beside each other; both share one scale."""
+    profile = config.profile
+    here = {r.rule: r for r in on_ideal}
+    there = {r.rule: r for r in on_chip}
     rows = [
         OnChip(
             rule=adapted(profile, rule),
-            reasons=reasons[rule.name],
-            ideal=on_ideal[rule.name],
-            chip=on_chip.get(rule.name),
-            worst=_worst(on_chip.get(rule.name), profile.chips),
+            reasons=violations(profile, rule),
+            ideal=here[rule.name],
+            chip=there.get(rule.name),
+            worst=_worst(there.get(rule.name), profile.chips),
             cost=cost(profile, rule),
         )
         for rule in rules
     ]
     rows.sort(key=lambda r: (r.chip is None, -r.chip.score if r.chip else -r.ideal.score))
-    named = [r for r in on_chip.values() if r.rule in set(known)] or list(on_chip.values())
+    named = [r for r in on_chip if r.rule in set(known)] or list(on_chip)
     best = max(named, key=lambda r: r.score, default=None)
-    gaps = {name: difference(row, best) for name, row in on_chip.items()} if best else {}
-    return ChipTable(config, rows, gaps, best.rule if best else "", tune)
+    gaps = {r.rule: difference(r, best) for r in on_chip} if best else {}
+    return ChipTable(config, rows, gaps, best.rule if best else "", tuned)
 
 
 def swept(
