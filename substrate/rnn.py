@@ -157,9 +157,9 @@ def rnn(
         none = silent[0]
         fixed = Synapses(w0.inputs, {})
         return Recurrent(
-            start(plasticity, unconnected(w0.recurrent), batch),
-            start(plasticity, w0.inputs, batch) if plastic_inputs else fixed,
-            start(plasticity, w0.readout, batch),
+            start(plasticity, unconnected(w0.recurrent), batch, "recurrent"),
+            start(plasticity, w0.inputs, batch, "inputs") if plastic_inputs else fixed,
+            start(plasticity, w0.readout, batch, "readout"),
             w0.feedback,
             rest,
             rest,

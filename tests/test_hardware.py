@@ -27,6 +27,7 @@ from substrate.layered import layered
 from substrate.lowering import lower
 from substrate.program import Machine, schedule
 from substrate.simulate import Episode, Reading, simulate
+from substrate.synapses import learn, start
 from tasks import FAMILIES
 
 ROOT = Path(__file__).parent.parent
@@ -347,3 +348,20 @@ def test_layers_of_the_same_shape_have_errors_of_their_own():
     state = network.init(plasticity, Weights((w, w), (feedback, feedback), (feedback,)))
     first, second = (s.chip["weight"] for s in state.forward)
     assert not np.any(np.asarray(first) == np.asarray(second))
+
+
+@pytest.mark.parametrize("hardware", ["fixed_point:rounding=stochastic", "fixed_point:noise=0.5"])
+def test_layers_of_the_same_shape_draw_noise_and_rounding_of_their_own(hardware):
+    """Alike in weights and inputs, two layers move apart at the first step; a layer alone repeats itself."""
+    chip = Chip(profile(hardware), Lanes(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
+    plasticity = lower(Rule("r", PRE))._replace(chip=chip)
+    w0 = jnp.zeros((20, 20, 1, 1))
+    pre = jnp.full((1, 20, 1, 1), 0.35)  # 4.5 codes a step
+
+    def moved(layer):
+        synapses = start(plasticity, w0, projection=layer)
+        return np.asarray(learn(synapses, plasticity, {"pre": pre}, jnp.full((1, 1), 0.1)).w)
+
+    first, again, second = map(moved, ("forward 0", "forward 0", "forward 1"))
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first != second) > 0.3

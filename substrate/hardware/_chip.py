@@ -50,7 +50,8 @@ class Chip(NamedTuple):
         reads = VOCABULARY.keys() if plasticity.reads is None else plasticity.reads
         memory: dict[str, Array] = {}
         if weights.rounding == "stochastic" or any(_present(profile.read(n).noise) for n in reads):
-            memory["time"] = jnp.zeros(shape[2:], jnp.uint32)
+            draws = random.stream(self.lanes.trial, projection)
+            memory["draws"] = jnp.broadcast_to(draws, shape[2:])
         if not (isinstance(period := profile.schedule.at(shape[1]), int) and period == 1):
             memory["phase"] = jnp.zeros(shape[2:], jnp.uint32)
 
@@ -95,10 +96,9 @@ class Chip(NamedTuple):
         profile, weights = self.profile, self.profile.weights
         assert weights is not None, "the ideal profile has no chip"
         memory = dict(synapses.chip or {})
-        key = random.stream(self.lanes.trial, projection)
-        if "time" in memory:
-            key = random.mix(key + memory["time"])
-            memory["time"] = memory["time"] + 1
+        key = random.mix(memory.get("draws", self.lanes.trial))
+        if "draws" in memory:
+            memory["draws"] = memory["draws"] + 1  # counts on from the key of this layer
         code = self._code(synapses.w, memory)
         batch = max(jnp.ndim(a) for a in seen.values()) > synapses.w.ndim
         w = memory.get("host", code * weights.step)
