@@ -25,7 +25,10 @@ from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
 from substrate.layered import layered
 from substrate.lowering import lower
+from substrate.predictive import predictive
 from substrate.program import Machine, schedule
+from substrate.rnn import Shown, rnn
+from substrate.rnn import Weights as Recurrence
 from substrate.simulate import Episode, Reading, simulate
 from substrate.synapses import learn, start
 from tasks import FAMILIES
@@ -365,3 +368,52 @@ def test_layers_of_the_same_shape_draw_noise_and_rounding_of_their_own(hardware)
     first, again, second = map(moved, ("forward 0", "forward 0", "forward 1"))
     np.testing.assert_array_equal(first, again)
     assert np.mean(first != second) > 0.3
+
+
+def test_time_constants_of_neurons_differ_on_a_chip():
+    """From the decay of a potential, and from the first step of leaky rate neurons: 20 % apart, each its own."""
+    chips = Lanes(jnp.arange(100, dtype=jnp.uint32)[:, None], jnp.zeros((100, 1), jnp.uint32))
+    chip = Chip(replace(PROFILES["fixed_point"], tau=0.2), chips)
+    none = lower(Rule("frozen", 0 * PRE))
+    rate, x = jnp.zeros((100, 1)), jnp.ones((1, 100, 1))
+
+    def potentials(plasticity):
+        network = predictive(tau=10.0, dt=0.1)
+        state = network.init(plasticity, jnp.ones((2, 1, 100, 1)))
+        state, _ = network.step(plasticity, state, x, rate)
+        before = state.v
+        state, _ = network.step(plasticity, state, 0 * x, rate)
+        return np.asarray(0.1 / (1.0 - state.v / before))  # [ms]
+
+    def rates(plasticity):
+        network = rnn(leak=0.2)
+        w0 = Recurrence(
+            *(jnp.full((2, n, 100, 1), c) for n, c in ((2, 0.0), (1, 0.5))),
+            jnp.ones((1, 2, 100, 1)),
+            jnp.ones((2, 1, 100, 1)),
+        )
+        state = network.init(plasticity, w0)
+        one, still = x[:, None], jnp.ones((100, 1))
+        shown = Shown(one, one, still, still, 0 * still, 0 * still)
+        state, _ = network.step(plasticity, state, shown, rate)
+        return np.asarray(10.0 * 0.2 * 0.5 / state.neurons.x[:, 0])  # as if tau were 10
+
+    for measure in (potentials, rates):
+        np.testing.assert_allclose(measure(none), 10.0, rtol=1e-3)
+        tau = measure(none._replace(chip=chip))
+        assert abs(tau.mean() - 10.0) < 4 * 2.0 / np.sqrt(200)
+        assert abs(tau.std() - 2.0) < 4 * 2.0 / np.sqrt(2 * 200)
+        assert abs(np.corrcoef(tau[0].ravel(), tau[1].ravel())[0, 1]) < 0.4
+
+
+@pytest.mark.parametrize("family", ["temporal_credit", "dentate", "sequence_learning"])
+def test_networks_with_a_memory_of_their_own_honour_a_chip(family):
+    """Registers, patterns and time constants of a chip survive what these networks forget or keep between steps."""
+    cheap = {"temporal_credit": {"batches": 10, "neurons": 8}}.get(family, {})
+    chip = replace(profile("fixed_point:bits=6,rounding=stochastic,period=5,gain=0.2"), tau=0.2)
+    here = Arena(FAMILIES[family], FAMILIES[family].options(**cheap), 0, "train", 10, chip)
+    rule, unit = RULES[FAMILIES[family].rival], Bounds(np.zeros((1, 10)), np.ones((1, 10)))
+    quality = compiled.measure(rule, here, unit).quality
+    assert np.isfinite(quality).all()
+    other = Arena(FAMILIES[family], FAMILIES[family].options(**cheap), 0, "train", 10)
+    assert not np.array_equal(quality, compiled.measure(rule, other, unit).quality)

@@ -84,6 +84,13 @@ class Chip(NamedTuple):
             memory["settled"] = code * weights.step
         return Synapses(self._effective(code, memory), synapses.slow, memory)
 
+    def paces(self, count: int, name: str) -> Array | None:
+        """Factors (count, K, 1) on how fast neurons move, drawn once per chip; nothing where all are alike."""
+        if not _present(self.profile.tau):
+            return None
+        key = random.stream(random.stream(self.lanes.chip, f"neurons {name}"), "tau")
+        return 1.0 / _factor(self.profile.tau, random.normal(key, (count,)))
+
     def learn(
         self,
         synapses: Synapses,

@@ -145,7 +145,7 @@ class Profile:
     scopes
         Scopes of the slow variables for which there is memory.
     tau
-        Relative spread of time constants: each slow variable of each chip moves faster or slower by this.
+        Relative spread of time constants: each slow variable, and each neuron that leaks, moves faster or slower.
     schedule
         When weights are written.
     fan_in
