@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from evolve.config import RunConfig
@@ -86,19 +87,31 @@ def compare(
     admitted = [adapted(config.profile, r) for r in rules if not violations(config.profile, r)]
     on_ideal = rank(rules, ideal, here, training[0])
     on_chip = rank(admitted, chip, there, training[1]) if admitted else []
-    return table(config, rules, known, on_ideal, on_chip, tune)
+    return table(config, rules, known, (on_ideal, on_chip), fan_in(chip), tune)
+
+
+def fan_in(arena: Arena) -> list[int]:
+    """Most inputs of a neuron, by setting."""
+    return [max(w.shape[-3] for w in jax.tree.leaves(e.w0)) for e in arena.episodes]
 
 
 def table(
     config: RunConfig,
     rules: Sequence[Rule],
     known: Iterable[str],
-    on_ideal: Sequence[Row],
-    on_chip: Sequence[Row],
+    measured: tuple[Sequence[Row], Sequence[Row]],
+    inputs: Sequence[int],
     tuned: bool = False,
 ) -> ChipTable:
-    """Set results on the ideal network and on the chip beside each other; both share one scale."""
+    """Set results on the ideal network and on the chip beside each other; both share one scale.
+
+    Parameters
+    ----------
+    inputs
+        Of a neuron, by setting; costs are the mean over settings.
+    """
     profile = config.profile
+    on_ideal, on_chip = measured
     here = {r.rule: r for r in on_ideal}
     there = {r.rule: r for r in on_chip}
     rows = [
@@ -108,7 +121,7 @@ def table(
             ideal=here[rule.name],
             chip=there.get(rule.name),
             worst=_worst(there.get(rule.name), profile.chips),
-            cost=cost(profile, rule),
+            cost=_mean([cost(profile, rule, n) for n in inputs]),
         )
         for rule in rules
     ]
@@ -139,6 +152,11 @@ def judged(config: RunConfig, graphs: Iterable[Graph], scores: np.ndarray) -> np
     if config.admission == "restrict":
         return np.where(reasons > 0, WORST, scores)
     return np.maximum(scores - config.penalty * reasons, WORST)
+
+
+def _mean(costs: Sequence[Cost]) -> Cost:
+    operations, words, traffic = zip(*costs, strict=True)
+    return Cost(float(np.mean(operations)), max(words), float(np.mean(traffic)))
 
 
 def _worst(row: Row | None, chips: int) -> float:

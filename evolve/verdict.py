@@ -10,7 +10,7 @@ import jax
 from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Compiled, Evaluator, Interpreted
-from evolve.hardware import ChipTable, arenas, on_many, table
+from evolve.hardware import ChipTable, arenas, fan_in, on_many, table
 from evolve.rank import rank_all
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations
@@ -76,7 +76,7 @@ def _judged(
     on_chip = rank_all(admitted, chips, evaluator)
     known = [rival.name]
     return [
-        table(on_many(config), rules, known, here, there)
+        table(on_many(config), rules, known, (here, there), fan_in(chips[0]))
         for config, rules, here, there in zip(configs, lists, on_ideal, on_chip, strict=True)
     ]
 

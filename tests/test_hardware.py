@@ -336,6 +336,8 @@ def test_the_cost_of_an_update_is_counted():
     slower = cost(profile("bss2"), RULES["oja"])
     assert slower.operations == pytest.approx(3 + 1 + (2 + 2) / 50)
     assert slower.words == 2
+    few = cost(profile("bss2"), RULES["oja"], inputs=10)  # a write every 5 steps
+    assert few.operations == pytest.approx(3 + 1 + (2 + 2) / 5)
     loihi = cost(profile("loihi1"), RULES["oja"])
     assert loihi.operations == (2 + 1) + (3 + 1) + 2  # post*pre, post**2*w, and the sum applied
     assert cost(profile("bss2"), Rule("f", W - PRE)).operations < slower.operations
