@@ -11,7 +11,7 @@ from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import WORST
 from evolve.genome import Grid, express
-from evolve.hardware import judged
+from evolve.hardware import compare, judged
 from evolve.individual import Individual
 from evolve.pareto import nsga2
 from evolve.seeds_display import show_seeds
@@ -149,6 +149,23 @@ def test_champions_are_judged_on_many_chips_that_nobody_searched_on(tmp_path):
     )
     assert record["keeps_its_score_on_chips"]["seeds"] == good
     show_seeds(record)
+
+
+def test_a_faster_rule_keeps_its_score_on_a_calibrated_chip_and_beats_oja():
+    """What searches find, on 30 chips; without calibration no local rule can know its norm, and it does not."""
+    oja, fast = RULES["oja"], Rule("fast", 3 * POST * (PRE - POST * W))
+    for hardware, keeps in (("bss2:chips=30", True), ("bss2:chips=30,gain=0.2", False)):
+        found = compare(RunConfig(hardware=hardware), [oja, fast], ["oja"], 60, tune=False)
+        row = next(r for r in found.rows if r.ideal.rule == "fast")
+        assert (row.retained >= 0.95) == keeps
+        assert found.differences["fast"].low > 0 and found.differences["fast"].p < 1e-6
+
+
+@pytest.mark.slow
+def test_searches_under_bss2_find_rules_that_keep_their_score(tmp_path):
+    """In at least 7 of 10 seeds the champion keeps 95 % on held-out chips and beats Oja's rule there."""
+    words = ["run", "pca", "--hardware", "bss2", "--seeds", 10, "--runs", tmp_path, "--json"]
+    assert json.loads(asked(*words))["keeps_its_score_on_chips"]["seeds"] >= 7
 
 
 def test_cost_on_the_chip_is_a_third_objective():
