@@ -165,10 +165,11 @@ def fits(profile: Profile, episode: Episode) -> None:
     """Refuse a network with more synapses a neuron than the chip has."""
     inputs = max(w.shape[-3] for w in jax.tree.leaves(episode.w0))
     synapses = sum(int(np.prod(w.shape[-4:-2])) for w in jax.tree.leaves(episode.w0))
-    if profile.memory is not None and profile.schedule.period > 1 and 4 * synapses > profile.memory:
+    register = profile.schedule.register(inputs)
+    if profile.memory is not None and register and 4 * synapses > profile.memory:
         raise UserError(
             f"Hardware {profile.name!r} adds changes up in {profile.memory} bytes, and {synapses} synapses need "
-            f"{4 * synapses}. Write at every step: {profile.name}:period=1,rounding=stochastic."
+            f"{4 * synapses}. Write at every step: {profile.name}:period=1,remainder=dropped,rounding=stochastic."
         )
     if profile.fan_in is not None and inputs > profile.fan_in:
         raise UserError(

@@ -24,6 +24,7 @@ from evolve.refine import refine
 from evolve.result import Candidate, Progress, Result
 from evolve.search import SearchState
 from evolve.symbolic import rule_complexity, simplify_rule
+from evolve.verdict import verdicts
 from rules_zoo import RULES
 from substrate.graph import to_rule
 from substrate.hardware import adapted, violations
@@ -80,6 +81,9 @@ def finish(searches: Sequence[Searched], evaluator: Evaluator, seconds: float) -
         fronts.append([short.get(id(c), c) for c in front])
         champions.append(short[id(chosen)])
     ranked = _ranked(searches, champions, evaluator)
+    judged_on_chips = verdicts(
+        [one.config for one in searches], [c.rule for c in champions], evaluator, HELD
+    )
     return [
         Result(
             config=one.config,
@@ -95,9 +99,10 @@ def finish(searches: Sequence[Searched], evaluator: Evaluator, seconds: float) -
             front=front,
             rows=rows,
             fitness={**one.reference.sums, "champion": trained},
+            chips=chips,
         )
-        for one, champion, front, (rows, trained) in zip(
-            searches, champions, fronts, ranked, strict=True
+        for one, champion, front, (rows, trained), chips in zip(
+            searches, champions, fronts, ranked, judged_on_chips, strict=True
         )
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from evolve.config import RunConfig
@@ -16,6 +17,10 @@ from substrate.program import Machine
 from substrate.rule import Rule
 
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
+
+
+#: Chips on which a run's champion is judged.
+MANY = 30
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ def arenas(config: RunConfig, split: str, instances: int) -> tuple[Arena, Arena]
     return Arena(*given), Arena(*given, config.profile)
 
 
+def on_many(config: RunConfig) -> RunConfig:
+    """The configuration with enough chips for a verdict, where chips differ."""
+    chips = config.profile.chips
+    if chips == 1 or chips >= MANY:
+        return config
+    hardware = f"{config.hardware}{',' if ':' in config.hardware else ':'}chips={MANY}"
+    return config.model_copy(update={"hardware": hardware})
+
+
 def compare(
     config: RunConfig, rules: Sequence[Rule], known: Iterable[str], instances: int, tune: bool
 ) -> ChipTable:
@@ -64,33 +78,58 @@ def compare(
     tune
         Whether every rule gets the learning rate that suits it, on the ideal network and on the chip apart.
     """
-    profile = config.profile
     ideal, chip = arenas(config, "test", instances)
     here, there = (Interpreted(a, MACHINE, capacity=64) for a in (ideal, chip))
     chip.bounds = here.bounds(ideal)
     training = arenas(config, "train", config.instances.train) if tune else (None, None)
     if tune and training[0] and training[1]:
         training[1].bounds = here.bounds(training[0])
-    reasons = {r.name: violations(profile, r) for r in rules}
-    admitted = [adapted(profile, r) for r in rules if not reasons[r.name]]
-    on_ideal = {r.rule: r for r in rank(rules, ideal, here, training[0])}
-    on_chip = {r.rule: r for r in rank(admitted, chip, there, training[1])} if admitted else {}
+    admitted = [adapted(config.profile, r) for r in rules if not violations(config.profile, r)]
+    on_ideal = rank(rules, ideal, here, training[0])
+    on_chip = rank(admitted, chip, there, training[1]) if admitted else []
+    return table(config, rules, known, (on_ideal, on_chip), fan_in(chip), tune)
+
+
+def fan_in(arena: Arena) -> list[int]:
+    """Most inputs of a neuron, by setting."""
+    return [max(w.shape[-3] for w in jax.tree.leaves(e.w0)) for e in arena.episodes]
+
+
+def table(
+    config: RunConfig,
+    rules: Sequence[Rule],
+    known: Iterable[str],
+    measured: tuple[Sequence[Row], Sequence[Row]],
+    inputs: Sequence[int],
+    tuned: bool = False,
+) -> ChipTable:
+    """Set results on the ideal network and on the chip beside each other; both share one scale.
+
+    Parameters
+    ----------
+    inputs
+        Of a neuron, by setting; costs are the mean over settings.
+    """
+    profile = config.profile
+    on_ideal, on_chip = measured
+    here = {r.rule: r for r in on_ideal}
+    there = {r.rule: r for r in on_chip}
     rows = [
         OnChip(
             rule=adapted(profile, rule),
-            reasons=reasons[rule.name],
-            ideal=on_ideal[rule.name],
-            chip=on_chip.get(rule.name),
-            worst=_worst(on_chip.get(rule.name), profile.chips),
-            cost=cost(profile, rule),
+            reasons=violations(profile, rule),
+            ideal=here[rule.name],
+            chip=there.get(rule.name),
+            worst=_worst(there.get(rule.name), profile.chips),
+            cost=_mean([cost(profile, rule, n) for n in inputs]),
         )
         for rule in rules
     ]
     rows.sort(key=lambda r: (r.chip is None, -r.chip.score if r.chip else -r.ideal.score))
-    named = [r for r in on_chip.values() if r.rule in set(known)] or list(on_chip.values())
+    named = [r for r in on_chip if r.rule in set(known)] or list(on_chip)
     best = max(named, key=lambda r: r.score, default=None)
-    gaps = {name: difference(row, best) for name, row in on_chip.items()} if best else {}
-    return ChipTable(config, rows, gaps, best.rule if best else "", tune)
+    gaps = {r.rule: difference(r, best) for r in on_chip} if best else {}
+    return ChipTable(config, rows, gaps, best.rule if best else "", tuned)
 
 
 def swept(
@@ -113,6 +152,11 @@ def judged(config: RunConfig, graphs: Iterable[Graph], scores: np.ndarray) -> np
     if config.admission == "restrict":
         return np.where(reasons > 0, WORST, scores)
     return np.maximum(scores - config.penalty * reasons, WORST)
+
+
+def _mean(costs: Sequence[Cost]) -> Cost:
+    operations, words, traffic = zip(*costs, strict=True)
+    return Cost(float(np.mean(operations)), max(words), float(np.mean(traffic)))
 
 
 def _worst(row: Row | None, chips: int) -> float:

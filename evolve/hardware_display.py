@@ -44,6 +44,7 @@ def show_profiles() -> None:
     for p in PROFILES.values():
         w, kind = p.weights, p.schedule.kind
         every = f"{kind} {p.schedule.period}" if kind in ("accumulate", "epoch") else kind
+        every += f" for {p.schedule.inputs} inputs" if p.schedule.inputs else ""
         bits, rounding = (f"{w.bits} bits {w.sign}", w.rounding) if w else ("float", "")
         grid.add_row(p.name, bits, rounding, every, str(p.chips), p.summary)
     console = Console()

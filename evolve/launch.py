@@ -252,6 +252,16 @@ def summary(run_id: str, result: Result) -> str:
             f"| {row.rule} | {row.score:.3f} | {row.low:.3f} to {row.high:.3f} "
             f"| {gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) | {gap.p:.2g} |"
         )
+    if result.chips is not None:
+        config = result.chips.config
+        lines += ["", f"On {config.profile.chips} held-out chips, {config.hardware}:", ""]
+        lines += ["| rule | ideal | on chip | retained | operations |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {r.ideal.rule} | {r.ideal.score:.3f} | {r.chip.score:.3f} | {r.retained:.0%} "
+            f"| {r.cost.operations:.3g} |"
+            for r in result.chips.rows
+            if r.chip is not None
+        ]
     lines += ["", "What length gains, on validation instances:", ""]
     lines += markdown(front_rows(result.front, result.champion))
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolve.config import RunConfig
+from evolve.hardware import ChipTable
 from evolve.rank import Row
 from evolve.search import Tally
 from substrate.rule import Rule
@@ -47,6 +48,9 @@ class Result:
     front: list[Candidate]
     rows: list[Row]  # champion and baselines on test instances, best first
     fitness: dict[str, float] = field(default_factory=dict)  # F on the training instances
+    chips: ChipTable | None = (
+        None  # champion and rival on many held-out chips, beside the ideal network
+    )
 
     @property
     def champion_row(self) -> Row:

@@ -23,7 +23,7 @@ from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, start
+from substrate.synapses import Synapses, learn, paces, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "phi_u", "phi_v", "rbar"})
 
@@ -46,6 +46,10 @@ class Neurons(NamedTuple):
     now: Array  # (1, 1), place in the ring
     scaffold: Array  # (N, N, K, P) of 0 and 1
     delays: Array  # (2, N, K, P), dendritic and somatic [ms]
+    pace: tuple[Array | None, Array | None] = (
+        None,
+        None,
+    )  # (N, K, 1 or P) each, of u and v on a chip
 
 
 def phi(u: Array) -> Array:
@@ -90,6 +94,7 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             now=jnp.zeros((1, 1), jnp.int32),
             scaffold=w0["scaffold"],
             delays=w0["delays"],
+            pace=(paces(plasticity, len(w), "soma"), paces(plasticity, len(w), "dendrite")),
         )
 
     def arriving(state: Neurons, delay: Array) -> Array:
@@ -121,12 +126,13 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             "phi_v": phi_v[:, None],
             "rbar": state.rbar[None],
         }
-        new_v = v + dt * (-LEAK * (v - REST) + forward(w, pre))
+        fast_u, fast_v = (dt if p is None else dt * p for p in state.pace)
+        new_v = v + fast_v * (-LEAK * (v - REST) + forward(w, pre))
         # The soma is fast and its conductances large, so it is integrated exactly while they stay.
         open_ = (LEAK + DENDRITE + push + brake).at[:visible].add(pull)
         driven = LEAK * REST + DENDRITE * v + push * EXCITATION + brake * INHIBITION
         end = driven.at[:visible].add(pull * drive["target"]) / open_
-        new_u = end + (u - end) * jnp.exp(-dt * open_)
+        new_u = end + (u - end) * jnp.exp(-fast_u * open_)
         gain = LEAK * DENDRITE / (LEAK + DENDRITE)
         new_rbar = state.rbar + dt * (-LEAK * state.rbar + gain * pre)
         now = (state.now + 1) % ring

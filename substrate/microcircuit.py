@@ -17,7 +17,7 @@ from jax import Array, lax
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, start
+from substrate.synapses import Synapses, learn, paces, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "eta"})
 
@@ -51,7 +51,12 @@ def conductance(g: Array, a: Array, connection: Connection) -> Array:
     return jnp.where(a > g, end + (g - end) * jnp.exp(-speed), g * jnp.exp(-decay))
 
 
-def settle(circuit: Circuit, weights: Mapping[str, Array], inputs: Array) -> dict[str, Array]:
+def settle(
+    circuit: Circuit,
+    weights: Mapping[str, Array],
+    inputs: Array,
+    pace: Mapping[str, Array | None] | None = None,
+) -> dict[str, Array]:
     """Mean activity of every population, (..., unit, K, P).
 
     Parameters
@@ -60,6 +65,8 @@ def settle(circuit: Circuit, weights: Mapping[str, Array], inputs: Array) -> dic
         (post, pre, K, P) of each connection.
     inputs
         Activities (..., unit, K, P or 1), each shown from rest.
+    pace
+        Factors (unit, K, 1 or P) of populations on how fast their potentials move, where a chip has them.
     """
     lanes = jnp.broadcast_shapes(*(w.shape[-2:] for w in weights.values()), inputs.shape[-2:])
     inputs = jnp.broadcast_to(inputs, (*inputs.shape[:-2], *lanes))
@@ -83,11 +90,13 @@ def settle(circuit: Circuit, weights: Mapping[str, Array], inputs: Array) -> dic
         for name, c in circuit.connections.items():
             open_ = jnp.einsum("oikp,...ikp->...okp", weights[name], g[name])
             flow[c.post] = flow[c.post] + open_ * (c.reversal - v[c.post])
-        v = {p: x + flow[p] / circuit.tau[p] for p, x in v.items()}
+        v = {p: x + flow[p] / tau[p] for p, x in v.items()}
         late = (time >= SHOWN - READ).astype(inputs.dtype) / READ
         total = {p: total[p] + late * x for p, x in activity(v).items()}
         return (v, g, total), None
 
+    factors = {p: factor for p, factor in (pace or {}).items() if factor is not None}
+    tau: dict[str, Any] = {p: t / factors.get(p, 1.0) for p, t in circuit.tau.items()}
     total = {p: jnp.zeros_like(x) for p, x in v.items()}
     return lax.scan(step, (v, g, total), jnp.arange(SHOWN))[0][2]
 
@@ -97,6 +106,7 @@ class Wired(NamedTuple):
 
     plastic: Synapses
     fixed: dict[str, Array]
+    pace: dict[str, Array | None]  # of each population on a chip
 
 
 def microcircuit(circuit: Circuit, plastic: str) -> Network:
@@ -111,13 +121,15 @@ def microcircuit(circuit: Circuit, plastic: str) -> Network:
 
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> Wired:
         fixed = {name: w for name, w in w0.items() if name != plastic}
-        return Wired(start(plasticity, w0[plastic]), fixed)
+        size = {c.post: w0[name].shape[0] for name, c in circuit.connections.items()}
+        pace = {p: paces(plasticity, n, p) for p, n in size.items()}
+        return Wired(start(plasticity, w0[plastic]), fixed, pace)
 
     def step(
         plasticity: Plasticity, state: Wired, drive: Array, rate: Array
     ) -> tuple[Wired, Array]:
         weights = {**state.fixed, plastic: state.plastic.w}
-        a = {**settle(circuit, weights, drive), "input": drive}
+        a = {**settle(circuit, weights, drive, state.pace), "input": drive}
         seen = {
             "pre": a[connection.pre][None],
             "post": a[connection.post][:, None],

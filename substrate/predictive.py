@@ -19,7 +19,7 @@ from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, start
+from substrate.synapses import Synapses, learn, paces, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "pre_tr", "eps_w"})
 
@@ -31,6 +31,7 @@ class Neurons(NamedTuple):
     v: Array  # (post, K, P)
     z: Array  # (post, K, P), spikes of the step before
     trace: Array  # (pre, K, P)
+    pace: Array | None  # (post, K, 1 or P), of the leak on a chip
 
 
 @lru_cache
@@ -50,7 +51,9 @@ def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> N
 
     def init(plasticity: Plasticity, w0: Array) -> Neurons:
         still = jnp.zeros((w0.shape[0], *w0.shape[2:]), w0.dtype)
-        return Neurons(start(plasticity, w0), still, still, jnp.zeros(w0.shape[1:], w0.dtype))
+        trace = jnp.zeros(w0.shape[1:], w0.dtype)
+        pace = paces(plasticity, w0.shape[0], "membrane")
+        return Neurons(start(plasticity, w0), still, still, trace, pace)
 
     def step(
         plasticity: Plasticity, state: Neurons, drive: Array, rate: Array
@@ -67,9 +70,10 @@ def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> N
             "eps_w": jnp.sum(error * w, axis=1)[:, None],
         }
         synapses = learn(state.synapses, plasticity, seen, rate[None, None])
-        v = keep * v + forward(w, drive) - threshold * state.z
+        kept = keep if state.pace is None else 1.0 - dt / tau * state.pace
+        v = kept * v + forward(w, drive) - threshold * state.z
         z = (v > threshold).astype(v.dtype)
-        return Neurons(synapses, v, z, keep * state.trace + drive), z
+        return Neurons(synapses, v, z, keep * state.trace + drive, state.pace), z
 
     return Network({FORWARD: OBSERVABLES}, init, step)
 

@@ -30,7 +30,7 @@ from substrate.errors import unknown
 from substrate.network import Network
 from substrate.plasticity import Plasticity, Seen
 from substrate.rule import FORWARD, READOUT
-from substrate.synapses import Synapses, learn, start
+from substrate.synapses import Synapses, learn, paces, start
 
 TOLD = frozenset({"pre", "post", "w", "u", "dphi", "leak", "eta", "err", "fb_err"})
 TRIED = frozenset({"noise", "dloss", "dreward"})
@@ -82,6 +82,7 @@ class Recurrent(NamedTuple):
     noisy_loss: Array
     baseline: Array  # running mean of the reward, (K, P)
     begun: Array  # 1 once there is a baseline, (K, P)
+    pace: Array | None = None  # (N, 1, K, 1 or P), of the leak on a chip
 
 
 def unconnected(w: Array) -> Array:
@@ -91,13 +92,25 @@ def unconnected(w: Array) -> Array:
 
 
 def advance(
-    weights: tuple[Array, Array], neurons: Neurons, s: Array, noise: Array | float, how: "How"
+    weights: tuple[Array, Array],
+    neurons: Neurons,
+    s: Array,
+    noise: Array | float,
+    how: "How",
+    pace: Array | None = None,
 ) -> Neurons:
-    """One step of the hidden layer with weights (W, I); noise is added to the net input."""
+    """One step of the hidden layer with weights (W, I); noise is added to the net input.
+
+    Parameters
+    ----------
+    pace
+        Factors (N, 1, K, 1 or P) on the leak, of neurons on a chip.
+    """
     u = matvec(weights[0], neurons.y) + matvec(weights[1], s) + noise
+    leak = how.leak if pace is None else jnp.minimum(how.leak * pace, 1.0)
     if how.leaky == "rate":
-        return Neurons(u, neurons.y + how.leak * (how.act.phi(u) - neurons.y))
-    x = neurons.x + how.leak * (u - neurons.x)
+        return Neurons(u, neurons.y + leak * (how.act.phi(u) - neurons.y))
+    x = neurons.x + leak * (u - neurons.x)
     return Neurons(x, how.act.phi(x))
 
 
@@ -156,10 +169,11 @@ def rnn(
         rest = Neurons(silent, silent)
         none = silent[0]
         fixed = Synapses(w0.inputs, {})
+        pace = paces(plasticity, len(w0.recurrent), "hidden")
         return Recurrent(
-            start(plasticity, unconnected(w0.recurrent), batch),
-            start(plasticity, w0.inputs, batch) if plastic_inputs else fixed,
-            start(plasticity, w0.readout, batch),
+            start(plasticity, unconnected(w0.recurrent), batch, "recurrent"),
+            start(plasticity, w0.inputs, batch, "inputs") if plastic_inputs else fixed,
+            start(plasticity, w0.readout, batch, "readout"),
             w0.feedback,
             rest,
             rest,
@@ -167,6 +181,7 @@ def rnn(
             none,
             none[0],
             none[0],
+            None if pace is None else pace[:, None],
         )
 
     def step(
@@ -174,7 +189,7 @@ def rnn(
     ) -> tuple[Recurrent, Array]:
         before = _begin(state, plasticity, shown.first > 0)
         weights = (before.recurrent.w, before.inputs.w)
-        now = advance(weights, before.neurons, shown.s, 0.0, how)
+        now = advance(weights, before.neurons, shown.s, 0.0, how, before.pace)
         z = matvec(before.readout.w, now.y)
         answer = out.activity(z)
         error = shown.when * (shown.target - answer)
@@ -184,7 +199,7 @@ def rnn(
         noise = jnp.zeros_like(now.y)
         if sd > 0:
             noise = jnp.broadcast_to(normal(shown.seed, 0, now.y.shape[:2]), now.y.shape)
-            noisy = advance(weights, before.noisy, shown.s, sd * noise, how)
+            noisy = advance(weights, before.noisy, shown.s, sd * noise, how, before.pace)
             lost = out.loss(matvec(before.readout.w, noisy.y), shown.target)
             noisy_loss = before.noisy_loss + shown.when * lost
             after, dreward = _reward(after._replace(noisy=noisy, noisy_loss=noisy_loss), shown.last)
@@ -241,7 +256,7 @@ def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:
             name: jnp.where(first, plasticity.slow[name].initial, value)
             for name, value in synapses.slow.items()
         }
-        return Synapses(synapses.w, slow)
+        return synapses._replace(slow=slow)
 
     return state._replace(
         recurrent=forget(state.recurrent),

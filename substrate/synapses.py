@@ -49,6 +49,17 @@ def start(
     return new if plasticity.chip is None else plasticity.chip.start(new, plasticity, projection)
 
 
+def paces(plasticity: Plasticity, count: int, name: str) -> Array | None:
+    """Factors (count, K, 1 or P) on how fast neurons move, where a chip's time constants differ.
+
+    Parameters
+    ----------
+    name
+        Which population this is; each has its own factors.
+    """
+    return None if plasticity.chip is None else plasticity.chip.paces(count, name)
+
+
 def _wide(w: Array, batch: int) -> tuple[int, ...]:
     return (*w.shape[:2], batch, *w.shape[2:])
 

@@ -56,7 +56,7 @@ def respond(state: Recurrent, s: Array, how: How) -> Array:
     silent = jnp.zeros((w.shape[0], s.shape[2], *w.shape[2:]))
 
     def step(neurons: Neurons, now: Array) -> tuple[Neurons, Array]:
-        neurons = advance((w, state.inputs.w), neurons, now, 0.0, how)
+        neurons = advance((w, state.inputs.w), neurons, now, 0.0, how, state.pace)
         return neurons, matvec(state.readout.w, neurons.y)
 
     _, z = lax.scan(step, Neurons(silent, silent), s)

@@ -181,7 +181,7 @@ def score(episode: Episode, trace: Trace, options: Any, circuit: Circuit) -> Out
     """See the head of this file."""
     state: Wired = trace.state
     whole = {**state.fixed, options.plastic: state.plastic.w}
-    figures = codes(settle(circuit, whole, episode.target["probes"])["granule"])
+    figures = codes(settle(circuit, whole, episode.target["probes"], state.pace)["granule"])
     parts = figures["sparsity"] / GRANULES + figures["similarity"] + 1 - figures["cells_active"]
     quality = 1 - parts / 3
     return Outcome(quality, jnp.full_like(quality, 1 - 1 / (3 * GRANULES)), figures)

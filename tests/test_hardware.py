@@ -26,8 +26,12 @@ from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
 from substrate.layered import layered
 from substrate.lowering import lower
+from substrate.predictive import predictive
 from substrate.program import Machine
+from substrate.rnn import Shown, rnn
+from substrate.rnn import Weights as Recurrence
 from substrate.simulate import Episode, Reading, simulate
+from substrate.synapses import learn, start
 from tasks import FAMILIES
 
 ROOT = Path(__file__).parent.parent
@@ -184,6 +188,41 @@ def test_writes_follow_the_schedule():
     np.testing.assert_allclose(seen, 0.125 * np.array([0, 0, 0, 0, 0, 3]))
 
 
+@pytest.mark.parametrize("arithmetic", [None, Fixed(16, 9)], ids=["floats", "integers"])
+def test_a_register_that_keeps_its_remainder_loses_nothing(arithmetic):
+    """Changes of 0.3 codes a write, truncated: nothing ever moves, or all of it but the last code."""
+    chip = replace(PROFILES["fixed_point"], arithmetic=arithmetic)
+    chip = replace(chip, weights=replace(chip.weights, rounding="truncate"))
+    rule, drive = Rule("drift", PRE * 1), np.ones((100, 1))
+    rate = 0.15 / 128
+    for keeps, codes_moved in ((False, 0), (True, 15)):
+        there = replace(chip, schedule=Schedule("accumulate", 2, keeps=keeps))
+        for sign in (1, -1):
+            moved = run_on(there, rule, sign * drive, [[0.0]], rate)[0].ravel()[-1] * 128
+            assert abs(moved - sign * codes_moved) <= 1, keeps
+
+
+def test_a_kernel_goes_through_fewer_inputs_sooner():
+    """A write every 4 steps for 8 inputs is one every 2 for 4, one every 1 for 2, and never more often."""
+    drive = np.ones((4, 4))
+    chip = replace(PROFILES["fixed_point"], schedule=Schedule("accumulate", 4, inputs=8))
+    for inputs, period in ((1, 1), (2, 1), (3, 2), (4, 2)):
+        w, _ = run_on(chip, Rule("count", PRE * 1), drive[:, :inputs], [[0.0] * inputs], 0.125)
+        written = 0.125 * (np.arange(1, 5) // period * period)
+        np.testing.assert_allclose(w[:, 0, 0], written)
+    asked = profile("bss2:period=7").schedule
+    assert asked.at(2) == asked.at(100) == 7 and asked.keeps
+    assert not profile("bss2:remainder=dropped").schedule.keeps
+
+
+def test_only_analog_readings_have_a_spread_of_gains():
+    """`gain` is that of what passes a converter, where a chip has both kinds; elsewhere that of all readings."""
+    chip = profile("bss2:gain=0.3")
+    assert (chip.read("post").gain, chip.read("u").gain, chip.read("pre").gain) == (0.3, 0.3, 0.0)
+    plain = profile("fixed_point:gain=0.3")
+    assert plain.read("post").gain == plain.read("pre").gain == 0.3
+
+
 def test_what_follows_the_last_presynaptic_event_never_reaches_the_weight():
     """On a chip that writes at presynaptic events; before the next event the weight is up to date."""
     rule = Rule("drift", 1 + 0 * PRE)
@@ -278,6 +317,7 @@ def test_a_profile_that_is_not_there_or_makes_no_sense_is_refused():
         ("fixed_point:bits=four", "whole number"),
         ("fixed_point:rounding=up", "nearest"),
         ("fixed_point:bits", "KEY=VALUE"),
+        ("bss2:remainder=lost", "dropped"),
         ("ideal:bits=4", "fixed_point"),
     ):
         with pytest.raises(UserError, match=words):
@@ -295,8 +335,10 @@ def test_the_cost_of_an_update_is_counted():
     assert (oja.operations, oja.words) == (3 + 2, 1)
     assert oja.traffic == 4 * (3 + 2)  # pre, post and w; then the weight read and written to apply
     slower = cost(profile("bss2"), RULES["oja"])
-    assert slower.operations == pytest.approx(3 + 1 + 2 / 50)
+    assert slower.operations == pytest.approx(3 + 1 + (2 + 2) / 50)
     assert slower.words == 2
+    few = cost(profile("bss2"), RULES["oja"], inputs=10)  # a write every 5 steps
+    assert few.operations == pytest.approx(3 + 1 + (2 + 2) / 5)
     loihi = cost(profile("loihi1"), RULES["oja"])
     assert loihi.operations == (2 + 1) + (3 + 1) + 2  # post*pre, post**2*w, and the sum applied
     assert cost(profile("bss2"), Rule("f", W - PRE)).operations < slower.operations
@@ -312,3 +354,69 @@ def test_layers_of_the_same_shape_have_errors_of_their_own():
     state = network.init(plasticity, Weights((w, w), (feedback, feedback), (feedback,)))
     first, second = (s.chip["weight"] for s in state.forward)
     assert not np.any(np.asarray(first) == np.asarray(second))
+
+
+@pytest.mark.parametrize("hardware", ["fixed_point:rounding=stochastic", "fixed_point:noise=0.5"])
+def test_layers_of_the_same_shape_draw_noise_and_rounding_of_their_own(hardware):
+    """Alike in weights and inputs, two layers move apart at the first step; a layer alone repeats itself."""
+    chip = Chip(profile(hardware), Lanes(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
+    plasticity = lower(Rule("r", PRE))._replace(chip=chip)
+    w0 = jnp.zeros((20, 20, 1, 1))
+    pre = jnp.full((1, 20, 1, 1), 0.35)  # 4.5 codes a step
+
+    def moved(layer):
+        synapses = start(plasticity, w0, projection=layer)
+        return np.asarray(learn(synapses, plasticity, {"pre": pre}, jnp.full((1, 1), 0.1)).w)
+
+    first, again, second = map(moved, ("forward 0", "forward 0", "forward 1"))
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first != second) > 0.3
+
+
+def test_time_constants_of_neurons_differ_on_a_chip():
+    """From the decay of a potential, and from the first step of leaky rate neurons: 20 % apart, each its own."""
+    chips = Lanes(jnp.arange(100, dtype=jnp.uint32)[:, None], jnp.zeros((100, 1), jnp.uint32))
+    chip = Chip(replace(PROFILES["fixed_point"], tau=0.2), chips)
+    none = lower(Rule("frozen", 0 * PRE))
+    rate, x = jnp.zeros((100, 1)), jnp.ones((1, 100, 1))
+
+    def potentials(plasticity):
+        network = predictive(tau=10.0, dt=0.1)
+        state = network.init(plasticity, jnp.ones((2, 1, 100, 1)))
+        state, _ = network.step(plasticity, state, x, rate)
+        before = state.v
+        state, _ = network.step(plasticity, state, 0 * x, rate)
+        return np.asarray(0.1 / (1.0 - state.v / before))  # [ms]
+
+    def rates(plasticity):
+        network = rnn(leak=0.2)
+        w0 = Recurrence(
+            *(jnp.full((2, n, 100, 1), c) for n, c in ((2, 0.0), (1, 0.5))),
+            jnp.ones((1, 2, 100, 1)),
+            jnp.ones((2, 1, 100, 1)),
+        )
+        state = network.init(plasticity, w0)
+        one, still = x[:, None], jnp.ones((100, 1))
+        shown = Shown(one, one, still, still, 0 * still, 0 * still)
+        state, _ = network.step(plasticity, state, shown, rate)
+        return np.asarray(10.0 * 0.2 * 0.5 / state.neurons.x[:, 0])  # as if tau were 10
+
+    for measure in (potentials, rates):
+        np.testing.assert_allclose(measure(none), 10.0, rtol=1e-3)
+        tau = measure(none._replace(chip=chip))
+        assert abs(tau.mean() - 10.0) < 4 * 2.0 / np.sqrt(200)
+        assert abs(tau.std() - 2.0) < 4 * 2.0 / np.sqrt(2 * 200)
+        assert abs(np.corrcoef(tau[0].ravel(), tau[1].ravel())[0, 1]) < 0.4
+
+
+@pytest.mark.parametrize("family", ["temporal_credit", "dentate", "sequence_learning"])
+def test_networks_with_a_memory_of_their_own_honour_a_chip(family):
+    """Registers, patterns and time constants of a chip survive what these networks forget or keep between steps."""
+    cheap = {"temporal_credit": {"batches": 10, "neurons": 8}}.get(family, {})
+    chip = replace(profile("fixed_point:bits=6,rounding=stochastic,period=5,gain=0.2"), tau=0.2)
+    here = Arena(FAMILIES[family], FAMILIES[family].options(**cheap), 0, "train", 10, chip)
+    rule, unit = RULES[FAMILIES[family].rival], Bounds(np.zeros((1, 10)), np.ones((1, 10)))
+    quality = compiled.measure(rule, here, unit).quality
+    assert np.isfinite(quality).all()
+    other = Arena(FAMILIES[family], FAMILIES[family].options(**cheap), 0, "train", 10)
+    assert not np.array_equal(quality, compiled.measure(rule, other, unit).quality)

@@ -11,9 +11,10 @@ from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import WORST
 from evolve.genome import Grid, express
-from evolve.hardware import judged
+from evolve.hardware import compare, judged
 from evolve.individual import Individual
 from evolve.pareto import nsga2
+from evolve.seeds_display import show_seeds
 from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, UserError, W
@@ -117,6 +118,54 @@ def test_a_search_under_a_profile_runs_to_its_end(tmp_path):
     record = json.loads(asked(*words, *FAST, "--json"))
     assert record["hardware"] == "fixed_point:bits=4"
     assert np.isfinite(record["champion"]["score"])
+
+
+def test_champions_are_judged_on_many_chips_that_nobody_searched_on(tmp_path):
+    """As a ranking on those chips judges them, with the cost of an update and the test against the rival."""
+    words = ["run", "pca", "--hardware", "bss2", "--seeds", 2, "--generations", 4, "--islands", 4]
+    words += ["--set", "instances.validation=10", "--set", "instances.test=30", "--runs", tmp_path]
+    record = json.loads(asked(*words, *FAST, "--set", "variation.start=oja", "--json"))
+    for run in record["runs"]:
+        seen = run["chips"]
+        assert (seen["hardware"], seen["chips"], seen["baseline"]) == ("bss2:chips=30", 30, "oja")
+        if run["seed"] == 0:
+            continue  # one ranking is enough
+        words = ["rank", "--task", "pca", "--hardware", "bss2:chips=30", "--seed", run["seed"]]
+        words += ["--rules", f"oja,{run['run_id'][:8]}", "--instances", 30, "--runs", tmp_path]
+        ranked = {r["rule"]: r for r in json.loads(asked(*words, *FAST, "--json"))["rows"]}
+        champion = ranked.pop(next(name for name in ranked if name != "oja"))
+        ours = {r["rule"]: r for r in seen["rows"]}
+        for name, row in (("champion", champion), ("oja", ranked["oja"])):
+            for key in ("ideal", "score", "worst_chip", "retained"):
+                assert ours[name][key] == pytest.approx(row[key], abs=1e-4), (name, key)
+            assert ours[name]["cost"] == row["cost"]
+        gap = champion["score"] - ranked["oja"]["score"]
+        assert ours["champion"]["difference"]["mean"] == pytest.approx(gap, abs=1e-4)
+    good = sum(
+        row["retained"] >= 0.95 and row["difference"]["mean"] > 0 and row["difference"]["p"] < 0.01
+        for run in record["runs"]
+        for row in run["chips"]["rows"]
+        if row["rule"] == "champion"
+    )
+    assert record["keeps_its_score_on_chips"]["seeds"] == good
+    show_seeds(record)
+
+
+def test_a_faster_rule_keeps_its_score_on_a_calibrated_chip_and_beats_oja():
+    """What searches find, on 30 chips; without calibration no local rule can know its norm, and it does not."""
+    oja, fast = RULES["oja"], Rule("fast", 3 * POST * (PRE - POST * W))
+    for hardware, keeps in (("bss2:chips=30", True), ("bss2:chips=30,gain=0.2", False)):
+        found = compare(RunConfig(hardware=hardware), [oja, fast], ["oja"], 60, tune=False)
+        row = next(r for r in found.rows if r.ideal.rule == "fast")
+        assert (row.retained >= 0.95) == keeps
+        assert found.differences["fast"].low > 0 and found.differences["fast"].p < 1e-6
+
+
+@pytest.mark.slow
+def test_searches_under_bss2_find_rules_that_keep_their_score(tmp_path):
+    """In at least 7 of 10 seeds the champion keeps 95 % on held-out chips and beats Oja's rule there."""
+    words = ["run", "pca", "--hardware", "bss2", "--seeds", 10, "--runs", tmp_path, "--json"]
+    assert json.loads(asked(*words))["keeps_its_score_on_chips"]["seeds"] >= 7
 
 
 def test_cost_on_the_chip_is_a_third_objective():

@@ -2,7 +2,8 @@
 
 The arithmetic is that of `substrate/hardware/_fixed.py`: saturating fixed point of 16 bits, products truncated
 towards zero, changes added up in a register of 23 bits, and one write of a 6-bit weight and sign at the end of a
-period. On the host it gives the bits that our simulation gives.
+period, which leaves in the register what is less than a code. On the host it gives the bits that our simulation
+gives.
 """
 
 import re
@@ -64,10 +65,14 @@ int32_t accumulate(int32_t sum, int32_t more)
     return x < -SUM_LIMIT ? -SUM_LIMIT : x > SUM_LIMIT ? SUM_LIMIT : x;
 }}
 
-/* End of a period: the new code. The rate is mantissa / 2**shift codes a unit of the register, mantissa < {rate}. */
-int32_t written(int32_t code, int32_t sum, int32_t mantissa, int shift)
+/* End of a period: the new code; the register keeps what whole codes do not take. The rate is mantissa / 2**shift
+   codes a unit of the register, 0 < mantissa < {rate}. */
+int32_t written(int32_t code, int32_t *sum, int32_t mantissa, int shift)
 {{
-    int32_t x = code + shifted(sum * mantissa, shift);
+    int32_t move = shifted(*sum * mantissa, shift);
+    int32_t unit = (((int32_t)1 << shift) + (mantissa >> 1)) / mantissa;
+    int32_t x = code + move;
+    *sum -= move * (unit > 1 ? unit : 1);
     return x < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : x > WEIGHT_LIMIT ? WEIGHT_LIMIT : x;
 }}
 """

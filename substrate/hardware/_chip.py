@@ -50,8 +50,9 @@ class Chip(NamedTuple):
         reads = VOCABULARY.keys() if plasticity.reads is None else plasticity.reads
         memory: dict[str, Array] = {}
         if weights.rounding == "stochastic" or any(_present(profile.read(n).noise) for n in reads):
-            memory["time"] = jnp.zeros(shape[2:], jnp.uint32)
-        if not _every_step(profile):
+            draws = random.stream(self.lanes.trial, projection)
+            memory["draws"] = jnp.broadcast_to(draws, shape[2:])
+        if not (isinstance(period := profile.schedule.at(shape[1]), int) and period == 1):
             memory["phase"] = jnp.zeros(shape[2:], jnp.uint32)
 
         def pattern(name: str, front: tuple[int, ...]) -> Array:
@@ -73,7 +74,7 @@ class Chip(NamedTuple):
         if weights.sign == "row":
             row = jnp.where(jnp.sum(synapses.w, axis=0, keepdims=True) < 0, -1.0, 1.0)
             memory["sign"] = row
-        if profile.schedule.kind == "accumulate" and not _every_step(profile):
+        if profile.schedule.register(shape[1]):
             memory["sum"] = jnp.zeros(shape, jnp.float32)
         low, high = self._limits(memory)
         code = bounded(jnp.round(synapses.w / weights.step), low, high)
@@ -82,6 +83,13 @@ class Chip(NamedTuple):
         if profile.schedule.kind == "deferred":
             memory["settled"] = code * weights.step
         return Synapses(self._effective(code, memory), synapses.slow, memory)
+
+    def paces(self, count: int, name: str) -> Array | None:
+        """Factors (count, K, 1) on how fast neurons move, drawn once per chip; nothing where all are alike."""
+        if not _present(self.profile.tau):
+            return None
+        key = random.stream(random.stream(self.lanes.chip, f"neurons {name}"), "tau")
+        return 1.0 / _factor(self.profile.tau, random.normal(key, (count,)))
 
     def learn(
         self,
@@ -95,10 +103,9 @@ class Chip(NamedTuple):
         profile, weights = self.profile, self.profile.weights
         assert weights is not None, "the ideal profile has no chip"
         memory = dict(synapses.chip or {})
-        key = random.stream(self.lanes.trial, projection)
-        if "time" in memory:
-            key = random.mix(key + memory["time"])
-            memory["time"] = memory["time"] + 1
+        key = random.mix(memory.get("draws", self.lanes.trial))
+        if "draws" in memory:
+            memory["draws"] = memory["draws"] + 1  # counts on from the key of this layer
         code = self._code(synapses.w, memory)
         batch = max(jnp.ndim(a) for a in seen.values()) > synapses.w.ndim
         w = memory.get("host", code * weights.step)
@@ -162,8 +169,8 @@ class Chip(NamedTuple):
             self.profile.arithmetic,
         )
         assert weights is not None
-        period = schedule.period
-        now: Array | None = None
+        period = schedule.at(code.shape[1])
+        now: Array | bool = True
         if "phase" in memory:
             now = memory["phase"] + 1 == jnp.uint32(period)
             memory["phase"] = jnp.where(now, jnp.uint32(0), memory["phase"] + 1)
@@ -172,8 +179,6 @@ class Chip(NamedTuple):
             if isinstance(fixed, Fixed):
                 limit = (1 << (ACCUMULATOR - 1)) - 1
                 change = bounded(change, -limit, limit)
-            assert now is not None, "a sum is kept over a period"
-            memory["sum"] = jnp.where(now, 0.0, change)
         if "host" in memory:
             top = weights.top * jnp.ones_like(code)
             memory["host"] = bounded(memory["host"] + rate * change, -top, top)
@@ -181,11 +186,16 @@ class Chip(NamedTuple):
             return bounded(loaded, *self._limits(memory)), memory
         scale = rate / weights.step * (period if schedule.kind == "epoch" else 1)
         if isinstance(fixed, Fixed):
-            move = _scaled(change, scale * 2.0**-fixed.fraction, weights.rounding, key)
+            scale = scale * 2.0**-fixed.fraction
+            move = _scaled(change, scale, weights.rounding, key)
         else:
             move = _round(scale * change, weights.rounding, key)
-        if now is not None:
+        if now is not True:
             move = jnp.where(now, move, 0.0)
+        if "sum" in memory:
+            unit = units(scale) if isinstance(fixed, Fixed) else 1.0 / scale
+            left = change - move * unit if schedule.keeps else 0.0
+            memory["sum"] = jnp.where(now, left, change)
         return bounded(code + move, *self._limits(memory)), memory
 
     def _limits(self, memory: Mapping[str, Array]) -> tuple[Array | float, Array | float]:
@@ -217,6 +227,12 @@ def multiplier(scale: Array) -> tuple[Array, Array]:
     number = lax.bitcast_convert_type(scale, jnp.int32)
     mantissa = ((number & 0x7FFFFF) | 0x800000) >> (24 - RATE)
     return mantissa, jnp.clip(126 + RATE - (number >> 23), 0, 30)
+
+
+def units(scale: Array) -> Array:
+    """Units of the register that are one code, the nearest whole number but 0, at the rate of `multiplier`."""
+    mantissa, shift = multiplier(scale)
+    return jnp.maximum(1, ((1 << shift) + (mantissa >> 1)) // mantissa).astype(jnp.float32)
 
 
 def _scaled(change: Array, scale: Array, rounding: str, key: Array) -> Array:
@@ -276,9 +292,3 @@ def _at(value: Array | float, batch: bool) -> Array | float:
 
 def _float(value: Array, profile: Profile) -> Array:
     return profile.arithmetic.decode(value) if isinstance(profile.arithmetic, Fixed) else value
-
-
-def _every_step(profile: Profile) -> bool:
-    """Whether no write is put off; a period that is traced may put some off."""
-    period = profile.schedule.period
-    return isinstance(period, int) and period == 1

@@ -7,14 +7,18 @@ from typing import Any, Literal
 from substrate.errors import UserError, unknown
 from substrate.hardware.base import EXACT, ROUNDINGS, Profile, Read, Schedule
 
+#: What becomes of what rounding took from a write.
+KEEPS = {"kept": True, "dropped": False}
+
 #: What may be changed of any chip.
 PARAMETERS: Mapping[str, str] = {
     "bits": "bits of a weight without its sign",
     "top": "weight at full scale",
     "rounding": "of a weight: " + ", ".join(ROUNDINGS),
     "period": "steps that accumulate before a write, or that make an epoch",
-    "gain": "relative spread of the gains of all activities that are read",
-    "noise": "noise of every reading, in the unit of the observable",
+    "remainder": "of changes that accumulate, what rounding took from a write: " + ", ".join(KEEPS),
+    "gain": "relative spread of the gains of readings, of the analog ones where there are such",
+    "noise": "noise of readings, in the unit of the observable; as for gain",
     "reads": "bits of the readings",
     "mismatch": "relative spread of the effective weight of a code",
     "chips": "chip instances of a score",
@@ -55,24 +59,32 @@ def changed(profile: Profile, **given: Any) -> Profile:
     own: dict[str, Any] = {names[k]: v for k, v in given.items() if k in names}
     if own and weights is not None:
         profile = replace(profile, weights=replace(weights, **own))
-    reads: dict[str, Any] = {k: given[k] for k in ("gain", "noise") if k in given}
-    if "reads" in given:
-        reads["bits"] = given["reads"]
-    if reads:
-        each: Callable[[Read], Read] = lambda read: replace(read, **reads)  # noqa: E731
+    errors = {k: given[k] for k in ("gain", "noise") if k in given}
+    bits = {"bits": given["reads"]} if "reads" in given else {}
+    if errors or bits:
+        digital = any(map(_analog, profile.reads.values()))  # what is not analog has no such errors
+        each: Callable[[Read], Read] = lambda read: replace(  # noqa: E731
+            read, **bits, **(errors if _analog(read) or not digital else {})
+        )
         own_reads = {name: each(read) for name, read in profile.reads.items()}
         other = None if profile.other is None else each(profile.other or EXACT)
         profile = replace(profile, reads=own_reads, other=other)
+    schedule = profile.schedule
     if "period" in given:
-        kind: Literal["accumulate", "epoch"] = (
-            "epoch" if profile.schedule.kind == "epoch" else "accumulate"
-        )
-        stays = profile.schedule.kind not in ("accumulate", "epoch")
+        kind: Literal["accumulate", "epoch"] = "epoch" if schedule.kind == "epoch" else "accumulate"
+        stays = schedule.kind not in ("accumulate", "epoch")
         if not (stays and isinstance(given["period"], int) and given["period"] == 1):
-            profile = replace(profile, schedule=Schedule(kind, given["period"]))
+            schedule = Schedule(kind, given["period"], keeps=schedule.keeps)
+    if "remainder" in given:
+        schedule = replace(schedule, keeps=KEEPS[given["remainder"]])
+    profile = replace(profile, schedule=schedule)
     if "chips" in given:
         profile = replace(profile, chips=given["chips"])
     return profile
+
+
+def _analog(read: Read) -> bool:
+    return any((read.gain, read.offset, read.noise))
 
 
 #: Whole numbers and their ranges, then numbers with theirs.
@@ -84,6 +96,10 @@ def _value(key: str, text: str, whole: str) -> Any:
     if key == "rounding":
         if text not in ROUNDINGS:
             raise unknown("rounding", text, ROUNDINGS)
+        return text
+    if key == "remainder":
+        if text not in KEEPS:
+            raise unknown("remainder", text, KEEPS)
         return text
     low, high = _WHOLE.get(key) or _REAL[key]
     try:

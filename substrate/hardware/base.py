@@ -4,6 +4,7 @@ A profile is data. `Chip` (in `_chip.py`) lays it under the synapses of any netw
 says why a rule cannot run there, `cost` (in `_cost.py`) what an update costs.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -88,10 +89,27 @@ class Schedule:
     the rule is evaluated at the end of an epoch of `period` steps, on what is seen then, and its change counts for
     the whole epoch. `deferred`: at every step, but what happens after the last presynaptic event never reaches the
     stored weight. `host`: a host keeps exact weights, on which the rule works, and loads the nearest codes.
+
+    Where a processor goes through the synapses row by row, `period` is that of so many `inputs`, and fewer take their
+    share of it. A register that `keeps` holds on to what rounding took from a write, and is empty otherwise.
     """
 
     kind: Literal["step", "accumulate", "epoch", "deferred", "host"] = "step"
     period: Any = 1
+    inputs: int | None = None
+    keeps: bool = False
+
+    def at(self, inputs: int) -> Any:
+        """The period of a neuron with so many inputs."""
+        if self.inputs is None:
+            return self.period
+        return max(1, math.ceil(self.period * inputs / self.inputs))
+
+    def register(self, inputs: int) -> bool:
+        """Whether each of so many inputs needs a register; a period that is traced may be long."""
+        period = self.at(inputs)
+        longer = not (isinstance(period, int) and period == 1)
+        return self.kind == "accumulate" and (longer or self.keeps)
 
 
 @dataclass(frozen=True)
@@ -127,7 +145,7 @@ class Profile:
     scopes
         Scopes of the slow variables for which there is memory.
     tau
-        Relative spread of time constants: each slow variable of each chip moves faster or slower by this.
+        Relative spread of time constants: each slow variable, and each neuron that leaks, moves faster or slower.
     schedule
         When weights are written.
     fan_in
