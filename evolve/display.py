@@ -21,6 +21,7 @@ from evolve.rank import Difference, Row, difference
 from evolve.ranking import Table
 from evolve.result import Progress, Result
 from evolve.runrows import RunRow
+from evolve.score_table import score_tables
 from evolve.symbolic import rule_complexity, text
 from rules_zoo import RULES
 from substrate.errors import unknown
@@ -188,7 +189,7 @@ def show_result(run_id: str, result: Result) -> None:
     console.print("scores on validation instances, on which the marked rule was chosen\n")
     own = result.champion_row
     gaps = {r.rule: "" if r is own else _signed(difference(r, own)) for r in result.rows}
-    console.print(_table(result.rows, "minus champion", gaps))
+    _print_scores(console, result.rows, "minus champion", gaps)
     console.print(f"n = {own.n} test instances that neither the search nor the choice has seen")
     sums = ", ".join(f"{name} {value:.2f}" for name, value in result.fitness.items())
     console.print(f"F on the training instances (sum over data sets): {sums}", highlight=False)
@@ -208,7 +209,7 @@ def show_ranking(table: Table) -> None:
     console = Console()
     best = table.baseline.rule
     gaps = {r: "" if r == best else _signed(d) for r, d in table.differences.items()}
-    console.print(_table(table.rows, f"minus {best}", gaps))
+    _print_scores(console, table.rows, f"minus {best}", gaps)
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
         f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}\nengine: {table.choice}",
@@ -221,29 +222,11 @@ def _signed(gap: Difference) -> str:
     return f"{gap.mean:+.3f} ±{(gap.high - gap.low) / 2:.3f}{'*' if gap.p < 0.01 else ' '}"
 
 
-def _table(rows: list[Row], versus: str, gaps: Mapping[str, str]) -> Grid:
-    """Scores and metrics: medians over instances that did not diverge, unless most did."""
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    grid.add_column("rule", no_wrap=True)
-    for name in ("score (95 %)", versus):
-        grid.add_column(name, justify="right", no_wrap=True)
-    metrics = list(rows[0].metrics)
-    tuned = any(r.gain != 1.0 for r in rows)
-    for name in [*metrics, *(["rate"] if tuned else []), "diverged"]:
-        grid.add_column(name.replace("_", " "), justify="right")
-    for r in rows:
-        grid.add_row(
-            r.rule,
-            f"{r.score:.3f} ±{(r.high - r.low) / 2:.3f}",
-            gaps[r.rule],
-            *(
-                "" if 2 * r.diverged > r.n or math.isnan(r.metrics[m]) else f"{r.metrics[m]:.3g}"
-                for m in metrics
-            ),
-            *([f"x{r.gain:.3g}"] if tuned else []),
-            f"{r.diverged / r.n:.0%}" if r.diverged else "",
-        )
-    return grid
+def _print_scores(console: Console, rows: list[Row], versus: str, gaps: Mapping[str, str]) -> None:
+    for place, grid in enumerate(score_tables(rows, versus, gaps, console.width)):
+        if place:
+            console.print()
+        console.print(grid)
 
 
 def show_runs(rows: list[RunRow], as_json: bool) -> None:

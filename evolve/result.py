@@ -21,7 +21,7 @@ class Progress:
     seconds: float  # since the search began
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two may say the same, and scores are arrays
 class Candidate:
     """A rule of the final front: training and validation score, number of operators."""
 

@@ -13,8 +13,9 @@ weights W (`forward`; the input weights I too, if wanted) and the readout V (`re
 
 or only what noise did: every trial runs a second time beside the first, with noise in the net input of every neuron,
 and at its last step the network shows how that changed the loss, and the reward (minus the loss of the noisy run)
-less its running mean. A trial begins with silent neurons and slow variables at their start. Trials come in batches;
-each has slow variables of its own, and weights change by the mean over a batch.
+less its running mean. Or there is no quiet run: noise is in the one that learns (`twin = False`), which then knows
+the reward but not how noise changed it. A trial begins with silent neurons and slow variables at their start. Trials
+come in batches; each has slow variables of its own, and weights change by the mean over a batch.
 """
 
 from collections.abc import Mapping
@@ -131,6 +132,7 @@ def rnn(
     sd: float = 0.05,
     plastic_inputs: bool = False,
     leaky: str = "current",
+    twin: bool = True,
 ) -> Network:
     """Build the network; its sizes come with the weights it is given.
 
@@ -145,11 +147,13 @@ def rnn(
     batch
         Trials that run at once.
     sd
-        Standard deviation of the noise of the second run; with 0 there is no second run.
+        Standard deviation of the noise; with 0 there is none, and no second run.
     plastic_inputs
         Whether the rule of `forward` changes the input weights too.
     leaky
         `current` or `rate`; see the head of this file.
+    twin
+        Whether noise has a run of its own.
 
     Raises
     ------
@@ -189,24 +193,28 @@ def rnn(
     ) -> tuple[Recurrent, Array]:
         before = _begin(state, plasticity, shown.first > 0)
         weights = (before.recurrent.w, before.inputs.w)
-        now = advance(weights, before.neurons, shown.s, 0.0, how, before.pace)
+        noise = jnp.zeros_like(before.neurons.y)
+        if sd > 0:
+            noise = jnp.broadcast_to(normal(shown.seed, 0, noise.shape[:2]), noise.shape)
+        now = advance(
+            weights, before.neurons, shown.s, 0.0 if twin else sd * noise, how, before.pace
+        )
         z = matvec(before.readout.w, now.y)
         answer = out.activity(z)
         error = shown.when * (shown.target - answer)
         loss = before.loss + shown.when * out.loss(z, shown.target)
         everywhere = {"eta": rate[None, None, None]}
         after = before._replace(neurons=now, loss=loss)
-        noise = jnp.zeros_like(now.y)
         if sd > 0:
-            noise = jnp.broadcast_to(normal(shown.seed, 0, now.y.shape[:2]), now.y.shape)
-            noisy = advance(weights, before.noisy, shown.s, sd * noise, how, before.pace)
-            lost = out.loss(matvec(before.readout.w, noisy.y), shown.target)
-            noisy_loss = before.noisy_loss + shown.when * lost
-            after, dreward = _reward(after._replace(noisy=noisy, noisy_loss=noisy_loss), shown.last)
-            everywhere |= {
-                "dloss": (shown.last * (noisy_loss - loss) / sd)[None, None],
-                "dreward": dreward[None, None],
-            }
+            noisy_loss = loss
+            if twin:
+                noisy = advance(weights, before.noisy, shown.s, sd * noise, how, before.pace)
+                lost = out.loss(matvec(before.readout.w, noisy.y), shown.target)
+                noisy_loss = before.noisy_loss + shown.when * lost
+                after = after._replace(noisy=noisy)
+                everywhere["dloss"] = (shown.last * (noisy_loss - loss) / sd)[None, None]
+            after, dreward = _reward(after._replace(noisy_loss=noisy_loss), shown.last)
+            everywhere["dreward"] = dreward[None, None]
         own = everywhere | {
             "post": now.y[:, None],
             "u": now.x[:, None],
@@ -241,7 +249,8 @@ def rnn(
             after = after._replace(inputs=learned(before.inputs, s, own, FORWARD))
         return after, answer
 
-    shows = TOLD | TRIED if sd > 0 else TOLD
+    tried = TRIED if twin else TRIED - {"dloss"}
+    shows = TOLD | tried if sd > 0 else TOLD
     return Network({FORWARD: shows, READOUT: shows}, init, step)
 
 

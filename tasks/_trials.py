@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from substrate.deep import matvec
+from substrate.deep import matvec, normal
 from substrate.rnn import How, Neurons, Recurrent, Shown, Weights, advance, unconnected
 from substrate.simulate import Episode, Trace
 from tasks.base import Instance
@@ -46,20 +46,29 @@ def instance(
         clock == length - 1,
         rng.integers(2**24, size=steps),
     )
-    probe = {"s": held_out.s.transpose(1, 2, 0), "target": held_out.target.T, "when": held_out.when}
+    probe = {
+        "s": held_out.s.transpose(1, 2, 0),
+        "target": held_out.target.T,
+        "when": held_out.when,
+        "seed": rng.integers(2**24, size=len(held_out.when)),
+    }
     return Instance(drive, weights, probe)
 
 
-def respond(state: Recurrent, s: Array, how: How) -> Array:
-    """The readout's net input, (step, M, trial, K, P), to trials (step, S, trial, K, P or 1); nothing is learned."""
+def respond(state: Recurrent, s: Array, how: How, seed: Array, sd: float) -> Array:
+    """The readout's net input, (step, M, trial, K, P), to trials (step, S, trial, K, P or 1); nothing is learned.
+
+    Noise of standard deviation sd, which seeds (step, K, P or 1) decide, is in the net input of every neuron.
+    """
     w = state.recurrent.w
     silent = jnp.zeros((w.shape[0], s.shape[2], *w.shape[2:]))
 
-    def step(neurons: Neurons, now: Array) -> tuple[Neurons, Array]:
-        neurons = advance((w, state.inputs.w), neurons, now, 0.0, how, state.pace)
+    def step(neurons: Neurons, now: tuple[Array, Array]) -> tuple[Neurons, Array]:
+        noise = sd * normal(now[1], 0, silent.shape[:2]) if sd > 0 else 0.0
+        neurons = advance((w, state.inputs.w), neurons, now[0], noise, how, state.pace)
         return neurons, matvec(state.readout.w, neurons.y)
 
-    _, z = lax.scan(step, Neurons(silent, silent), s)
+    _, z = lax.scan(step, Neurons(silent, silent), (s, seed))
     return z
 
 

@@ -6,10 +6,20 @@
 which. Inputs are weak, so that what a random network remembers is gone by then: its recurrent weights must learn to
 hold it. `row_digits`: an image of scikit-learn's digits comes row by row, and is to be named at the last.
 
-The published delayed decision (N = 48, delay 1,200 ms) is runs/delayed_decision_1200.toml. On ten test instances,
-with the published figures in brackets: readout only 0.84 (0.66), RFLO 0.99 (1.00) with a participation ratio of 1.08
-(1.0), three_factor 0.84 (0.53); e-prop 1.00. The readout alone varies by 0.17 between instances (standard deviation),
-and here held-out trials are free of the noise that rules by perturbation learn from. For those give `noise`, 0.05.
+The published delayed decision (N = 48) is in the head of runs/delayed_decision_1200.toml. Accuracy over test
+instances (networks), with the published figures in brackets:
+
+    delay                     300 ms         1,200 ms       of the change of W: participation, top share
+    readout only (delta)      1.00 (1.00)    0.82 (0.66)
+    rflo                      1.00 (1.00)    0.99 (1.00)    1.08 (1.0), 0.96 (1.00) at 1,200 ms
+    three_factor, noisy=all   0.88 (0.96)    0.66 (0.53)    1.56 (1.5-1.9), 0.79 (0.72-0.81) at 300 ms;
+                                                            2.61, 0.61 at 1,200 ms
+
+The perturbed network must be as noisy when it is scored (`noisy = "all"`), here with eta 0.0006, 0.3 of the others',
+and `gain` 0.05: over ten networks it has 0.66 +- 0.11, a median of 0.63; without noise 0.84, which is that of the
+readout. The readout alone depends on the random network that it reads: over 50 of them its quantiles are 0.61
+(10 %), 0.73 (25 %), 0.86 (50 %) and 0.97 (90 %), and one in eight lies within 0.05 of 0.66. Slower readouts come
+nearer on average, but then RFLO fails too, as it is the readout that tells it its errors.
 """
 
 from functools import partial
@@ -71,7 +81,11 @@ class TemporalCreditOptions(Options):
         0.0,
         ge=0,
         le=10,
-        description="noise in a second run of each trial, for rules by perturbation",
+        description="noise of the net input, for rules by perturbation",
+    )
+    noisy: Literal["second", "all"] = Field(
+        "second",
+        description="runs with noise: a second one of each trial that is learned from, or all, also held-out ones",
     )
     held_out: int = Field(100, ge=10, le=10_000, description="trials that are scored")
     delay: Milliseconds = Field(800, description="delayed decision: delay [ms]")
@@ -148,10 +162,10 @@ def sample(draw: Draw, options: TemporalCreditOptions) -> Instance:
     return instance(rng, weights, stream, held_out, usual.batch)
 
 
-def outcome(episode: Episode, trace: Trace, how: How, output: str) -> Outcome:
-    """Accuracy on held-out trials while the answer counts; 1 is every one of them right."""
+def outcome(episode: Episode, trace: Trace, how: How, output: str, noise: float) -> Outcome:
+    """Accuracy on held-out trials, with so much noise, while the answer counts; 1 is every one of them right."""
     target, when = episode.target["target"], episode.target["when"]
-    z = respond(trace.state, episode.target["s"], how)
+    z = respond(trace.state, episode.target["s"], how, episode.target["seed"], noise)
     lost = OUTPUTS[output].loss(z.swapaxes(0, 1), target[:, None])
     weight = when[:, None]
     mean = jnp.sum(z * weight[:, None], axis=0) / jnp.sum(when, axis=0)
@@ -174,14 +188,24 @@ def build(options: TemporalCreditOptions) -> tuple[Setting, ...]:
         name = f"delay={options.delay}"
     else:
         activation, output, leak, name = "relu", "softmax", 1.0, "row_digits"
-    network = rnn(activation, output, leak, usual.batch, options.noise, options.plastic_inputs)
+    twin = options.noisy == "second"
+    network = rnn(
+        activation,
+        output,
+        leak,
+        usual.batch,
+        options.noise,
+        options.plastic_inputs,
+        twin=twin,
+    )
     how = How(ACTIVATIONS[activation], leak, "current")
-    score = partial(outcome, how=how, output=output)
+    score = partial(outcome, how=how, output=output, noise=0.0 if twin else options.noise)
     draw = partial(sample, options=options)
     return (Setting(name, network, usual.rate, draw, READING, score, DELTA),)
 
 
 #: A search: what a synapse may read, a trace of its own that evolves too, and few evaluations, for each is dear.
+#: Rules are compiled: the slow variables of a batch of trials make a step dear, and the interpreter makes it dearer.
 SEARCH = {
     "genes": {
         "terminals": ("pre", "post", "w", "dphi", "fb_err"),
@@ -189,8 +213,9 @@ SEARCH = {
         "constants": (0.2,),
     },
     "variation": {"islands": 8},
-    "stop": {"generations": 20},
-    "instances": {"train": 10, "validation": 10, "test": 20},
+    "stop": {"generations": 10},
+    "instances": {"train": 20, "validation": 50, "test": 50},
+    "engine": "compiled",
 }
 
 FAMILY = Family(

@@ -228,3 +228,9 @@ def test_the_front_of_individuals_has_no_dominated_one():
     found = pareto.front(some)
     assert not any(dominates(i, f) for f in found for i in some)
     assert [i.size for i in found] == sorted(i.size for i in found)
+
+
+def test_candidates_that_say_the_same_are_told_apart():
+    """As pictures and tables look for the chosen one among all; scores are arrays, which are not simply equal."""
+    same = [Candidate(RULES["oja"], 3, 0.5, 0.5, np.zeros(10)) for _ in range(2)]
+    assert [same.index(c) for c in same] == [0, 1]

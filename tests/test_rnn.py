@@ -15,6 +15,7 @@ from substrate.errors import UserError
 from substrate.lowering import lower
 from substrate.network import refuse
 from substrate.rnn import How, Neurons, Shown, Weights, advance, rnn, unconnected
+from substrate.rule import FORWARD
 from substrate.simulate import Episode, Reading, simulate
 
 NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
@@ -113,7 +114,8 @@ def test_the_cut_gradient_is_not_the_whole_one():
     assert np.linalg.norm(cut - whole) > 0.1 * np.linalg.norm(whole)
 
 
-def test_node_perturbation_follows_the_gradient_through_time():
+@pytest.mark.parametrize("twin", [True, False])
+def test_node_perturbation_follows_the_gradient_through_time(twin):
     """The mean over noise is gain sd (1 - 1/batch) times it: equal trials, whose rewards differ by noise alone."""
     sd, instances = 0.02, 3000
     episode = drawn(instances)
@@ -121,7 +123,7 @@ def test_node_perturbation_follows_the_gradient_through_time():
     seeds = np.random.default_rng(1).integers(2**24, size=(STEPS, instances, 1))
     drive = episode.drive._replace(s=same[0], target=same[1], seed=seeds.astype(np.float32))
     episode = episode._replace(drive=drive)
-    network = rnn("tanh", "linear", 0.3, BATCH, sd, True)
+    network = rnn("tanh", "linear", 0.3, BATCH, sd, True, twin=twin)
     moved, _ = change("three_factor", episode, network)
     one = jax.tree.map(lambda a: a[..., :1, :], episode)
     whole = gradient(one, How(ACTIVATIONS["tanh"], 0.3, "current"), "linear", cut=False)
@@ -130,7 +132,16 @@ def test_node_perturbation_follows_the_gradient_through_time():
         mean, theirs = ours.mean(axis=-2).ravel(), theirs.ravel()
         assert mean @ theirs > 0.95 * np.linalg.norm(mean) * np.linalg.norm(theirs)
         assert mean @ theirs == pytest.approx(expected * theirs @ theirs, rel=0.1)
-    close(moved[2][..., :1, :], whole[2], 0.01)  # the readout follows the delta rule
+    # The readout follows the delta rule, on what it hears.
+    close(moved[2][..., :1, :] if twin else moved[2].mean(axis=-2, keepdims=True), whole[2], 0.01)
+
+
+def test_noise_without_a_run_of_its_own_is_in_the_run_that_learns():
+    both, one = (rnn("tanh", "linear", 0.3, BATCH, 0.05, twin=twin) for twin in (True, False))
+    states = [change("frozen", drawn(), network)[1] for network in (both, one)]
+    np.testing.assert_allclose(states[1].neurons.y, states[0].noisy.y, rtol=1e-6)
+    np.testing.assert_allclose(states[1].loss, states[0].noisy_loss, rtol=1e-6)
+    assert "dloss" in both.shows[FORWARD] and "dloss" not in one.shows[FORWARD]
 
 
 def test_without_memory_rflo_is_feedback_alignment():

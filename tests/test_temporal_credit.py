@@ -12,10 +12,13 @@ from evolve.genome import express
 from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import PRE, Rule, Slow, names
+from substrate.activations import ACTIVATIONS
 from substrate.errors import UserError
 from substrate.graph import from_rule, to_rule
+from substrate.rnn import How
+from substrate.synapses import Synapses
 from tasks import FAMILIES
-from tasks._trials import rank
+from tasks._trials import rank, respond
 
 FAMILY = FAMILIES["temporal_credit"]
 
@@ -50,6 +53,35 @@ def test_published_delay(name):
     accuracy, metrics = measured(name, **published, **times, **inputs)
     assert accuracy.mean() > 0.95
     assert metrics["participation"].mean() < 1.2
+
+
+def test_noise_in_held_out_trials_has_the_variance_of_a_leaky_integrator():
+    """Without weights x is noise alone: sd^2 leak / (2 - leak) once it has settled, seen here by an odd readout."""
+    leak, sd, n, steps = 0.2, 0.01, 50, 60
+    nothing = np.zeros((n, n, 1, 1), np.float32)
+
+    class State:
+        pace = None
+        recurrent = Synapses(nothing, {})
+        inputs = Synapses(nothing[:, :1], {})
+        readout = Synapses(np.eye(n, dtype=np.float32)[..., None, None], {})
+
+    s = np.zeros((steps, 1, 40, 1, 1), np.float32)
+    seed = np.arange(steps, dtype=np.float32)[:, None, None]
+    how = How(ACTIVATIONS["tanh"], leak, "current")
+    z = np.asarray(respond(State, s, how, seed, sd))[-1]
+    np.testing.assert_allclose(z.var(), sd**2 * leak / (2 - leak), rtol=0.1)
+    assert np.all(np.asarray(respond(State, s, how, seed, 0.0)) == 0)
+
+
+@pytest.mark.slow
+def test_noise_of_the_published_size_hides_what_a_network_remembers():
+    """After few batches at 1,200 ms, with 0.05 a step in x, a rule by perturbation knows no more than chance."""
+    times = {"delay": 1200, "stimulus": 800, "decision": 300, "dt": 20}
+    inputs = {"coherences": (1.0, 2.0, 4.0, 8.0, 16.0), "spread": 0.03, "rate": 0.002}
+    sizes = {"neurons": 48, "batch": 10, "batches": 20}
+    noisy, _ = measured("three_factor", noise=0.25, noisy="all", **times, **inputs, **sizes)
+    assert abs(noisy.mean() - 0.5) < 0.1
 
 
 def test_participation_and_top_share_are_those_of_the_singular_values():
