@@ -83,10 +83,11 @@ def run(
     )
     with display.watching(checked, quiet=json) as view:
         if seeds is not None:
+            from evolve import seeds_display
             from evolve.launch import launch_seeds
 
             ids, results = launch_seeds(checked, seeds, runs, view)
-            (display.dump if json else display.show_seeds)(display.seeds_record(ids, results))
+            (display.dump if json else seeds_display.show)(seeds_display.record(ids, results))
             return
         run_id, result = launch(checked, runs, view)
     if json:

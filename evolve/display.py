@@ -129,78 +129,12 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
             "metrics": dict(row.metrics),
         },
         "baselines": {r.rule: r.score for r in result.rows if r is not row},
+        "differences": {r.rule: vars(difference(row, r)) for r in result.rows if r is not row},
         f"reached_{result.config.family.rival}": None
         if reached is None
         else {"seconds": round(reached.seconds, 3), "evaluations": reached.evaluations},
         "F": result.fitness,
     }
-
-
-def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
-    """What `run --seeds N --json` prints: every run, and how many seeds reached the reference."""
-    from scipy.stats import binomtest
-
-    runs = [run_record(i, r) for i, r in zip(ids, results, strict=True)]
-    trained = sum(r.reached is not None for r in results)
-    rival = results[0].config.family.rival
-    tested = sum(
-        any(b.rule == rival and r.champion_row.score >= b.score for b in r.rows) for r in results
-    )
-
-    def rate(count: int) -> dict[str, float]:
-        interval = binomtest(count, len(runs)).proportion_ci(0.95, method="wilson")
-        return {
-            "seeds": count,
-            "rate": count / len(runs),
-            "low": float(interval.low),
-            "high": float(interval.high),
-        }
-
-    return {
-        "task": results[0].config.task,
-        "hardware": results[0].config.hardware,
-        "n": len(runs),
-        "seconds": round(results[0].seconds, 3),
-        "evaluations": sum(r.evaluations for r in results),
-        "rival": rival,
-        f"reached_{rival}_in_training": rate(trained),
-        f"at_least_{rival}_in_test": rate(tested),
-        "runs": runs,
-    }
-
-
-def show_seeds(record: Mapping[str, Any]) -> None:
-    """Several seeds for a person."""
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    rival = record["rival"]
-    for name in ("seed", "run", "score", rival, "reached after", "champion"):
-        grid.add_column(name, overflow="fold")
-    for r in record["runs"]:
-        reached = r[f"reached_{rival}"]
-        grid.add_row(
-            str(r["seed"]),
-            r["run_id"][:8],
-            f"{r['champion']['score']:.3f}",
-            f"{r['baselines'].get(rival, math.nan):.3f}",
-            f"{reached['evaluations']} rules" if reached else "never",
-            r["champion"]["expression"],
-        )
-    console = Console()
-    console.print(grid)
-    for key, words in (
-        (f"reached_{rival}_in_training", f"reached {rival}'s training score"),
-        (f"at_least_{rival}_in_test", f"have a champion at least {rival}'s equal in test"),
-    ):
-        share = record[key]
-        console.print(
-            f"{share['seeds']} of {record['n']} seeds {words}: {share['rate']:.0%} "
-            f"(95 % interval {share['low']:.0%} to {share['high']:.0%})",
-            highlight=False,
-        )
-    console.print(
-        f"{record['evaluations']} rules evaluated in {record['seconds']:.1f} s of search",
-        highlight=False,
-    )
 
 
 def rank_record(table: Table) -> dict[str, Any]:
@@ -245,7 +179,7 @@ def show_result(run_id: str, result: Result) -> None:
     console.print(front_grid(front_rows(result.front, result.champion)))
     console.print("scores on validation instances, on which the marked rule was chosen\n")
     own = result.champion_row
-    gaps = {r.rule: "" if r is own else _signed(difference(r, own)) for r in result.rows}
+    gaps = {r.rule: "" if r is own else signed(difference(r, own)) for r in result.rows}
     console.print(_table(result.rows, "minus champion", gaps))
     console.print(f"n = {own.n} test instances that neither the search nor the choice has seen")
     sums = ", ".join(f"{name} {value:.2f}" for name, value in result.fitness.items())
@@ -260,7 +194,7 @@ def show_ranking(table: Table) -> None:
     """A ranking for a person."""
     console = Console()
     best = table.baseline.rule
-    gaps = {r: "" if r == best else _signed(d) for r, d in table.differences.items()}
+    gaps = {r: "" if r == best else signed(d) for r, d in table.differences.items()}
     console.print(_table(table.rows, f"minus {best}", gaps))
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
@@ -269,7 +203,7 @@ def show_ranking(table: Table) -> None:
     )
 
 
-def _signed(gap: Difference) -> str:
+def signed(gap: Difference) -> str:
     """A paired difference with its interval; a star where the test finds it at the 1 % level."""
     return f"{gap.mean:+.3f} ±{(gap.high - gap.low) / 2:.3f}{'*' if gap.p < 0.01 else ' '}"
 

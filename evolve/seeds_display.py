@@ -1,0 +1,135 @@
+"""Several seeds of one search: what each found, whom it beats by a paired test, and in how many seeds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from evolve.display import run_record, signed
+from evolve.rank import Difference
+from evolve.result import Result
+
+#: Level of the paired tests, as everywhere a star is printed.
+LEVEL = 0.01
+
+#: The key of the zoo rule that scores best on a seed's own test instances.
+BEST = "best_known"
+
+
+def record(ids: Sequence[str], results: Sequence[Result]) -> dict[str, Any]:
+    """What `run --seeds N --json` prints: every run, and in how many seeds the champion beats whom."""
+    runs = [{**run_record(i, r), BEST: _best(r)} for i, r in zip(ids, results, strict=True)]
+    family = results[0].config.family
+    rival = family.rival
+    trained = sum(r.reached is not None for r in results)
+    tested = sum(
+        any(b.rule == rival and r.champion_row.score >= b.score for b in r.rows) for r in results
+    )
+    rivals = [n for n in dict.fromkeys(("frozen", "hebb", rival)) if n in runs[0]["differences"]]
+    return {
+        "task": results[0].config.task,
+        "hardware": results[0].config.hardware,
+        "n": len(runs),
+        "seconds": round(results[0].seconds, 3),
+        "evaluations": sum(r.evaluations for r in results),
+        "rival": rival,
+        f"reached_{rival}_in_training": _rate(trained, len(runs)),
+        f"at_least_{rival}_in_test": _rate(tested, len(runs)),
+        "level": LEVEL,
+        "against": {name: _counts(runs, name) for name in (*rivals, BEST)},
+        "runs": runs,
+    }
+
+
+def _best(result: Result) -> str | None:
+    """The best known rule on test instances; chance in that choice is to its advantage."""
+    return next((r.rule for r in result.rows if r is not result.champion_row), None)
+
+
+def _rate(count: int, total: int) -> dict[str, float]:
+    from scipy.stats import binomtest  # late: it takes as long to import as JAX
+
+    interval = binomtest(count, total).proportion_ci(0.95, method="wilson")
+    return {
+        "seeds": count,
+        "rate": count / total,
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }
+
+
+def _gap(run: Mapping[str, Any], name: str) -> Difference | None:
+    """Champion minus a rule in one seed."""
+    found = run["differences"].get(run[BEST] if name == BEST else name)
+    return None if found is None else Difference(**found)
+
+
+def _counts(runs: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
+    """In how many seeds the champion is better, not told apart, or worse."""
+    gaps = [gap for run in runs if (gap := _gap(run, name)) is not None]
+    told = [gap.mean for gap in gaps if gap.p < LEVEL]
+    better = sum(mean > 0 for mean in told)
+    return {
+        "better": better,
+        "not_told_apart": len(gaps) - len(told),
+        "worse": len(told) - better,
+        "higher_mean": sum(gap.mean > 0 for gap in gaps),
+    }
+
+
+def show(record: Mapping[str, Any]) -> None:
+    """Several seeds for a person."""
+    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    rival, runs = record["rival"], record["runs"]
+    columns = [name for name in record["against"] if name != "frozen"]  # which scores 0
+    grid.add_column("seed")
+    for name in ("run", "score", *(f"minus {name.replace('_', ' ')}" for name in columns)):
+        grid.add_column(name, no_wrap=True)
+    for name in ("reached after", "champion"):
+        grid.add_column(name, overflow="fold")
+    for run in runs:
+        reached = run[f"reached_{rival}"]
+        grid.add_row(
+            str(run["seed"]),
+            run["run_id"][:8],
+            f"{run['champion']['score']:.3f}",
+            *(_cell(run, name) for name in columns),
+            f"{reached['evaluations']} rules" if reached else "never",
+            run["champion"]["expression"],
+        )
+    console = Console()
+    console.print(grid)
+    console.print(
+        "minus: paired on test instances, ± 95 % interval, * p < "
+        f"{LEVEL}; best known: the zoo rule with the highest score in test",
+        highlight=False,
+    )
+    for name, counts in record["against"].items():
+        console.print(
+            f"beats {name.replace('_', ' ')} in {counts['better']} of {record['n']} seeds (p < {LEVEL}), "
+            f"not told apart in {counts['not_told_apart']}, worse in {counts['worse']}",
+            highlight=False,
+        )
+    for key, words in (
+        (f"reached_{rival}_in_training", f"reached {rival}'s training score"),
+        (f"at_least_{rival}_in_test", f"have a champion at least {rival}'s equal in test"),
+    ):
+        share = record[key]
+        console.print(
+            f"{share['seeds']} of {record['n']} seeds {words}: {share['rate']:.0%} "
+            f"(95 % interval {share['low']:.0%} to {share['high']:.0%})",
+            highlight=False,
+        )
+    console.print(
+        f"{record['evaluations']} rules evaluated in {record['seconds']:.1f} s of search",
+        highlight=False,
+    )
+
+
+def _cell(run: Mapping[str, Any], name: str) -> str:
+    gap = _gap(run, name)
+    if gap is None or not math.isfinite(gap.mean):
+        return ""
+    return signed(gap) + (f" {run[BEST]}" if name == BEST else "")
