@@ -114,7 +114,8 @@ def _config(
     """The configuration of a ranking; what shortens a task for a search has no place in it."""
     given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
     if task in FAMILIES:
-        given["options"] = FAMILIES[task].options().model_dump()
+        whole = FAMILIES[task].options().model_dump()
+        given["options"] = {k: whole[k] for k in FAMILIES[task].search.get("options", {})}
     for one in settings:
         given = merge(given, setting(one))
     config = validated(RunConfig, {**given, **more}, "Configuration")

@@ -76,6 +76,13 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def with_defaults(values: Any, key: str, presets: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Options with what was not given filled in, as one of them, `key`, says; for validators before all others."""
+    if not isinstance(values, Mapping) or not isinstance(values.get(key), str):
+        return values
+    return {**presets.get(values[key], {}), **values}
+
+
 @dataclass(frozen=True)
 class Family:
     """A task family, as found by discovery.

@@ -34,6 +34,8 @@ CHEAP = {
     "teacher_student": {"samples": 1000},
     "fewshot_mixture": {"shots": 10},
     "temporal_credit": {"batches": 10},
+    "elise": {"teaching": 3},
+    "anticipation": {"epochs": 5},
 }
 
 
