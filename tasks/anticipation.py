@@ -24,7 +24,18 @@ from substrate.errors import UserError
 from substrate.predictive import predictive, rested
 from substrate.presented import presented
 from substrate.simulate import Episode, Reading, Step, Trace
-from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, with_defaults
+from tasks.base import (
+    Draw,
+    Family,
+    Instance,
+    Options,
+    Outcome,
+    Setting,
+    View,
+    Views,
+    plain,
+    with_defaults,
+)
 
 #: Length of a step and decay of an input spike [ms]. A weight is worth what its spike adds up to, tau_x / dt, so
 #: thresholds, weights and rates hold for this step.
@@ -231,6 +242,34 @@ def ratio(episode: Episode, trace: Trace, options: AnticipationOptions) -> Outco
     return Outcome(-jnp.abs(found - known), jnp.zeros_like(found), metrics)
 
 
+def listen_to_all(options: AnticipationOptions) -> Reading:
+    """Keep every spike, (epoch, step, K, P)."""
+
+    def start(episode: Episode, state: object) -> Array:
+        w = jax.tree.leaves(state)[0]
+        return jnp.zeros((options.epochs, options.steps, *w.shape[-2:]), w.dtype)
+
+    def update(heard: Array, episode: Episode, step: Step) -> Array:
+        return jnp.concatenate([heard[1:], step.after.heard[None, :, 0]])
+
+    return Reading(start, update)
+
+
+def show_spikes(episode: Episode, trace: Trace, options: AnticipationOptions) -> dict[str, View]:
+    """The spikes of every epoch, from a little before the sequence begins, and the weights."""
+    heard = plain(trace.gathered)
+    begin = np.round(np.asarray(episode.drive["onset"])[:, 0, 0, 0] / DT).astype(int)
+    before = round(TAIL / DT)
+    wide = np.pad(heard, ((0, 0), (before, before + round(options.duration / DT) + before)))
+    last = 2 * before + round(options.duration / DT)
+    rows = [row[first : first + last] for row, first in zip(wide, begin, strict=True)]
+    axes = ("time from the first input (ms)", "epoch")
+    return {
+        "spikes": View("raster", np.stack(rows, axis=1), dt=DT, start=-TAIL, axes=axes),
+        "weights": View("weights", plain(trace.state.inner.synapses.w)),
+    }
+
+
 def build(options: AnticipationOptions) -> tuple[Setting, ...]:
     """One setting."""
     neuron = predictive(options.tau, options.threshold, DT, TAU_X)
@@ -240,7 +279,8 @@ def build(options: AnticipationOptions) -> tuple[Setting, ...]:
         return (Setting("pairs", network, options.rate, draw, NOTHING, value),)
     draw, value = partial(sample, options=options), partial(score, options=options)
     name = f"{options.inputs} inputs"
-    return (Setting(name, network, options.rate, draw, listen(options), value),)
+    views = Views(partial(show_spikes, options=options), listen_to_all(options))
+    return (Setting(name, network, options.rate, draw, listen(options), value, views=views),)
 
 
 FAMILY = Family(

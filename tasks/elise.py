@@ -26,7 +26,18 @@ from substrate.errors import UserError
 from substrate.presented import presented
 from substrate.scaffold import grow
 from substrate.simulate import Episode, Reading, Step, Trace
-from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, with_defaults
+from tasks.base import (
+    Draw,
+    Family,
+    Instance,
+    Options,
+    Outcome,
+    Setting,
+    View,
+    Views,
+    plain,
+    with_defaults,
+)
 
 #: Target potential of a visible neuron while its note sounds, above rest [mV].
 LOUD = 20.0
@@ -198,6 +209,23 @@ def score(episode: Episode, trace: Trace) -> Outcome:
     return Outcome(quality, jnp.ones_like(quality), metrics)
 
 
+def show_replay(episode: Episode, trace: Trace) -> dict[str, View]:
+    """All repetitions that were listened to, below the melody as it fits the first, and the dendritic weights."""
+    heard = plain(trace.gathered)
+    times = heard.shape[1]
+    notes = plain(episode.target["melody"])
+    model = notes[np.arange(times) * len(notes) // times]
+    fit = [np.sum(np.roll(model, k, axis=0) * heard[0]) for k in range(times)]
+    model = np.tile(np.roll(model, int(np.argmax(fit)), axis=0), (len(heard), 1))
+    played = np.concatenate(list(heard))
+    axes = ("time (ms): replay, a repetition with a disturbance, and replay after it", "neuron")
+    marks = (float(BEFORE * times), float((BEFORE + 1) * times))
+    return {
+        "replay": View("replay", played, model, axes=axes, marks=marks),
+        "weights": View("weights", plain(trace.state.inner.synapses.w)),
+    }
+
+
 def build(options: EliseOptions) -> tuple[Setting, ...]:
     """One setting."""
     steps, every = options.length * round(options.note / options.dt), round(1 / options.dt)
@@ -209,8 +237,9 @@ def build(options: EliseOptions) -> tuple[Setting, ...]:
         every=every,
     )
     reading = listen(steps // every, options.visible)
-    name = f"{options.visible} + {options.latent} neurons"
-    return (Setting(name, network, options.rate, partial(sample, options=options), reading, score),)
+    name, draw = f"{options.visible} + {options.latent} neurons", partial(sample, options=options)
+    views = Views(show_replay)
+    return (Setting(name, network, options.rate, draw, reading, score, views=views),)
 
 
 FAMILY = Family(
