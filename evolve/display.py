@@ -319,6 +319,5 @@ def show_tasks(name: str | None, as_json: bool) -> None:
             continue
         console.print(f"solved: {f.solved}\nsource: {f.reference}\n", highlight=False)
         for key, field in f.options.model_fields.items():
-            console.print(
-                f"  --set options.{key}={field.default!r:<16} {field.description}", highlight=False
-            )
+            line = f"  --set options.{key}={field.default!r:<16} {field.description}"
+            console.print(line, highlight=False, markup=False)  # [ms] is a unit

@@ -71,8 +71,7 @@ def ranking(
     engine: str = "auto",
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
-    given = {} if engine == "auto" else {"engine": engine}
-    config = _config(task, seed, hardware, settings, given)
+    config = _config(task, seed, hardware, ["engine=" + engine, *settings], {})
     arena = Arena(config.family, config.task_options, seed, "test", instances)
     rules = _wanted(names, folder, arena)
     training = None

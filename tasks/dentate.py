@@ -223,5 +223,5 @@ FAMILY = Family(
     reference="Galloni, Samadzelkava, Hiremath, Oumnov & Milstein 2022, Front. Comput. Neurosci. 16:826278",
     options=DentateOptions,
     build=build,
-    rival="instar",
+    rival="bcm",
 )

@@ -265,7 +265,8 @@ FAMILY = Family(
     search={
         "genes": {"terminals": ("phi_u", "phi_v", "rbar", "pre", "w")},
         "variation": {"islands": 8},
-        "stop": {"generations": 20},
+        "stop": {"generations": 12},
         "instances": {"validation": 20, "test": 20},
+        "engine": "interpreter",  # to compile a rule on so large a network takes longer than to run it
     },
 )
