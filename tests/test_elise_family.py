@@ -17,9 +17,9 @@ from tasks.elise import AFTER, BEFORE, HEARD, correlations, melody_of, remembers
 FAMILY = FAMILIES["elise"]
 
 
-def measured(name: str, options, instances: int = 10) -> Scores:
+def measured(name: str, options, instances: int = 10, seed: int = 0) -> Scores:
     """Correlations without the normalisation."""
-    arena = Arena(FAMILY, options, 0, "test", instances)
+    arena = Arena(FAMILY, options, seed, "test", instances)
     shape = len(arena.settings), arena.instances
     return compiled.measure(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)))
 
@@ -34,11 +34,12 @@ def test_a_melody_is_played_without_teacher_by_the_published_rule_alone():
 
 @pytest.mark.slow
 def test_the_published_size_is_learned_in_eight_of_ten_networks():
-    scores = measured("elise", FAMILY.options(size="published"))
+    """And found again after a disturbance; the schedule was chosen on training instances of another seed."""
+    scores = measured("elise", FAMILY.options(size="published"), 20, seed=4001)
     found, recovered = scores.quality[0, 0], scores.metrics["recovered"][0, 0]
     print("replay", found.round(3), "recovered", recovered.round(3))
-    assert np.sum(found >= 0.9) >= 8
-    assert np.sum(recovered >= found - 0.1) >= 8
+    assert np.mean(found >= 0.9) >= 0.8
+    assert np.mean(recovered >= found - 0.1) >= 0.8
 
 
 def test_melodies_need_a_memory():
