@@ -179,7 +179,7 @@ def show_result(run_id: str, result: Result) -> None:
     console.print(front_grid(front_rows(result.front, result.champion)))
     console.print("scores on validation instances, on which the marked rule was chosen\n")
     own = result.champion_row
-    gaps = {r.rule: "" if r is own else signed(difference(r, own)) for r in result.rows}
+    gaps = {r.rule: "" if r is own else _signed(difference(r, own)) for r in result.rows}
     console.print(_table(result.rows, "minus champion", gaps))
     console.print(f"n = {own.n} test instances that neither the search nor the choice has seen")
     sums = ", ".join(f"{name} {value:.2f}" for name, value in result.fitness.items())
@@ -194,7 +194,7 @@ def show_ranking(table: Table) -> None:
     """A ranking for a person."""
     console = Console()
     best = table.baseline.rule
-    gaps = {r: "" if r == best else signed(d) for r, d in table.differences.items()}
+    gaps = {r: "" if r == best else _signed(d) for r, d in table.differences.items()}
     console.print(_table(table.rows, f"minus {best}", gaps))
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
@@ -203,7 +203,7 @@ def show_ranking(table: Table) -> None:
     )
 
 
-def signed(gap: Difference) -> str:
+def _signed(gap: Difference) -> str:
     """A paired difference with its interval; a star where the test finds it at the 1 % level."""
     return f"{gap.mean:+.3f} ±{(gap.high - gap.low) / 2:.3f}{'*' if gap.p < 0.01 else ' '}"
 

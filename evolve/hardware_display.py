@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evolve.display import expression, signed
+from evolve.display import _signed, expression
 from evolve.hardware import ChipTable
 from evolve.sweep import Cell
 from substrate.errors import unknown
@@ -113,7 +113,7 @@ def show_chips(table: ChipTable) -> None:
         if r.chip is None:
             grid.add_row(*cells, "refused")
             continue
-        gap = "" if r.ideal.rule == table.baseline else signed(table.differences[r.ideal.rule])
+        gap = "" if r.ideal.rule == table.baseline else _signed(table.differences[r.ideal.rule])
         cells += [f"{r.chip.score:.3f} ±{(r.chip.high - r.chip.low) / 2:.3f}", gap]
         cells += ["" if math.isnan(r.retained) else f"{r.retained:.0%}", f"{r.worst:.3f}"]
         cells += [f"x{r.chip.gain:.3g}"] if tuned else []

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evolve.display import run_record, signed
+from evolve.display import run_record
 from evolve.rank import Difference
 from evolve.result import Result
 
@@ -86,7 +86,7 @@ def show(record: Mapping[str, Any]) -> None:
     columns = [name for name in record["against"] if name != "frozen"]  # which scores 0
     grid.add_column("seed")
     for name in ("run", "score", *(f"minus {name.replace('_', ' ')}" for name in columns)):
-        grid.add_column(name, no_wrap=True)
+        grid.add_column(name, overflow="fold")
     for name in ("reached after", "champion"):
         grid.add_column(name, overflow="fold")
     for run in runs:
@@ -102,8 +102,8 @@ def show(record: Mapping[str, Any]) -> None:
     console = Console()
     console.print(grid)
     console.print(
-        "minus: paired on test instances, ± 95 % interval, * p < "
-        f"{LEVEL}; best known: the zoo rule with the highest score in test",
+        f"minus: mean of the paired differences on test instances, * p < {LEVEL}; best known: the zoo rule with the "
+        "highest score there",
         highlight=False,
     )
     for name, counts in record["against"].items():
@@ -132,4 +132,5 @@ def _cell(run: Mapping[str, Any], name: str) -> str:
     gap = _gap(run, name)
     if gap is None or not math.isfinite(gap.mean):
         return ""
-    return signed(gap) + (f" {run[BEST]}" if name == BEST else "")
+    star = "*" if gap.p < LEVEL else ""
+    return f"{gap.mean:+.3f}{star}" + (f" {run[BEST]}" if name == BEST else "")
