@@ -140,7 +140,7 @@ def test_signals_take_their_delay():
     weights = start(range(1))
     delay = float(weights["delays"][0, 0, 0, 0])
     state = NETWORK.init(lower(RULES["frozen"]), weights)
-    state = state._replace(scaffold=0 * state.scaffold)
+    state = state._replace(scaffold=0 * state.scaffold, pushed=0 * state.pushed)
     drive = teaching(np.eye(VISIBLE)[[0] * 100], 100.0)
     still, first, alone = jnp.zeros((1, 1)), None, state
     step = jax.jit(partial(NETWORK.step, lower(RULES["frozen"])))
