@@ -95,7 +95,7 @@ def size(config: RunConfig, instances: int) -> tuple[float, int]:
         episode: Any = draw(setting, (config.seed, index), "train", range(1))
         weights = jax.tree.leaves(episode.w0)
         synapses = sum(int(np.prod(w.shape)) for w in weights)
-        total += synapses * len(jax.tree.leaves(episode.drive)[0])
+        total += synapses * len(jax.tree.leaves(episode.drive)[0]) * setting.network.updates
         arrays = max(arrays, len(weights))
     return float(total * instances), arrays
 

@@ -83,11 +83,11 @@ def run(
     )
     with display.watching(checked, quiet=json) as view:
         if seeds is not None:
+            from evolve import seeds_display
             from evolve.launch import launch_seeds
-            from evolve.seeds_display import seeds_record, show_seeds
 
             ids, results = launch_seeds(checked, seeds, runs, view)
-            (display.dump if json else show_seeds)(seeds_record(ids, results))
+            (display.dump if json else seeds_display.show)(seeds_display.record(ids, results))
             return
         run_id, result = launch(checked, runs, view)
     if json:

@@ -130,6 +130,7 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
             "metrics": dict(row.metrics),
         },
         "baselines": {r.rule: r.score for r in result.rows if r is not row},
+        "differences": {r.rule: vars(difference(row, r)) for r in result.rows if r is not row},
         f"reached_{result.config.family.rival}": None
         if reached is None
         else {"seconds": round(reached.seconds, 3), "evaluations": reached.evaluations},
@@ -315,6 +316,5 @@ def show_tasks(name: str | None, as_json: bool) -> None:
             continue
         console.print(f"solved: {f.solved}\nsource: {f.reference}\n", highlight=False)
         for key, field in f.options.model_fields.items():
-            console.print(
-                f"  --set options.{key}={field.default!r:<16} {field.description}", highlight=False
-            )
+            line = f"  --set options.{key}={field.default!r:<16} {field.description}"
+            console.print(line, highlight=False, markup=False)  # [ms] is a unit

@@ -208,6 +208,13 @@ def _draw(log: RunLog, result: Result) -> None:
     curves = _curves(result)
     if curves:
         log.figure("trajectories.png", pictures.trajectories(curves, "on test instances", every=10))
+    try:
+        from evolve.scenes import scenes
+
+        for name, figure in scenes(result).items():
+            log.figure(f"{name}.png", figure)
+    except Exception as error:  # a run that has found something is not lost for a picture
+        log.text("pictures.txt", f"Some pictures are missing: {type(error).__name__}: {error}\n")
 
 
 def _known(result: Result) -> dict[str, float]:

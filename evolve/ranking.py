@@ -71,8 +71,7 @@ def ranking(
     engine: str = "auto",
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
-    given = {} if engine == "auto" else {"engine": engine}
-    config = _config(task, seed, hardware, settings, given)
+    config = _config(task, seed, hardware, ["engine=" + engine, *settings], {})
     arena = Arena(config.family, config.task_options, seed, "test", instances)
     rules = _wanted(names, folder, arena)
     training = None
@@ -114,7 +113,8 @@ def _config(
     """The configuration of a ranking; what shortens a task for a search has no place in it."""
     given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
     if task in FAMILIES:
-        given["options"] = FAMILIES[task].options().model_dump()
+        whole = FAMILIES[task].options().model_dump()
+        given["options"] = {k: whole[k] for k in FAMILIES[task].search.get("options", {})}
     for one in settings:
         given = merge(given, setting(one))
     config = validated(RunConfig, {**given, **more}, "Configuration")

@@ -1,42 +1,36 @@
-"""What people and programs see of several seeds of one run."""
+"""Several seeds of one search: what each found, whom it beats by a paired test, and in how many seeds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Grid
 
 from evolve.display import run_record
+from evolve.rank import Difference
 from evolve.result import Result
 from evolve.verdict import KEPT, LEVEL, kept
 
-#: Key of the seeds whose champion holds on chips.
+#: The key of the zoo rule that scores best on a seed's own test instances.
+BEST = "best_known"
+
+#: The key of the seeds whose champion holds on chips.
 KEEPS = "keeps_its_score_on_chips"
 
 
-def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
-    """What `run --seeds N --json` prints: every run, and how many seeds reached the reference."""
-    from scipy.stats import binomtest
-
-    runs = [run_record(i, r) for i, r in zip(ids, results, strict=True)]
+def record(ids: Sequence[str], results: Sequence[Result]) -> dict[str, Any]:
+    """What `run --seeds N --json` prints: every run, and in how many seeds the champion beats whom."""
+    runs = [{**run_record(i, r), BEST: _best(r)} for i, r in zip(ids, results, strict=True)]
+    family = results[0].config.family
+    rival = family.rival
     trained = sum(r.reached is not None for r in results)
-    rival = results[0].config.family.rival
     tested = sum(
         any(b.rule == rival and r.champion_row.score >= b.score for b in r.rows) for r in results
     )
-
-    def rate(count: int) -> dict[str, float]:
-        interval = binomtest(count, len(runs)).proportion_ci(0.95, method="wilson")
-        return {
-            "seeds": count,
-            "rate": count / len(runs),
-            "low": float(interval.low),
-            "high": float(interval.high),
-        }
-
+    rivals = [n for n in dict.fromkeys(("frozen", "hebb", rival)) if n in runs[0]["differences"]]
     tables = [r.chips for r in results if r.chips is not None]
-    on_chips = {KEEPS: rate(sum(map(kept, tables)))} if tables else {}
+    on_chips = {KEEPS: _rate(sum(map(kept, tables)), len(runs))} if tables else {}
     return {
         "task": results[0].config.task,
         "hardware": results[0].config.hardware,
@@ -44,19 +38,69 @@ def seeds_record(ids: list[str], results: list[Result]) -> dict[str, Any]:
         "seconds": round(results[0].seconds, 3),
         "evaluations": sum(r.evaluations for r in results),
         "rival": rival,
-        f"reached_{rival}_in_training": rate(trained),
-        f"at_least_{rival}_in_test": rate(tested),
+        f"reached_{rival}_in_training": _rate(trained, len(runs)),
+        f"at_least_{rival}_in_test": _rate(tested, len(runs)),
         **on_chips,
+        "level": LEVEL,
+        "against": {name: _counts(runs, name) for name in (*rivals, BEST)},
         "runs": runs,
     }
 
 
-def show_seeds(record: Mapping[str, Any]) -> None:
+def _best(result: Result) -> str | None:
+    """The best known rule on test instances; chance in that choice is to its advantage."""
+    return next((r.rule for r in result.rows if r is not result.champion_row), None)
+
+
+def _rate(count: int, total: int) -> dict[str, float]:
+    from scipy.stats import binomtest  # late: it takes as long to import as JAX
+
+    interval = binomtest(count, total).proportion_ci(0.95, method="wilson")
+    return {
+        "seeds": count,
+        "rate": count / total,
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }
+
+
+def _gap(run: Mapping[str, Any], name: str) -> Difference | None:
+    """Champion minus a rule in one seed."""
+    found = run["differences"].get(run[BEST] if name == BEST else name)
+    return None if found is None else Difference(**found)
+
+
+def _counts(runs: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
+    """In how many seeds the champion is better, not told apart, or worse."""
+    gaps = [gap for run in runs if (gap := _gap(run, name)) is not None]
+    told = [gap.mean for gap in gaps if gap.p < LEVEL]
+    better = sum(mean > 0 for mean in told)
+    return {
+        "better": better,
+        "not_told_apart": len(gaps) - len(told),
+        "worse": len(told) - better,
+        "higher_mean": sum(gap.mean > 0 for gap in gaps),
+    }
+
+
+def show(record: Mapping[str, Any]) -> None:
     """Several seeds for a person."""
     rival = record["rival"]
-    grid = _on_chips(record) if KEEPS in record else _scores(record)
     console = Console()
-    console.print(grid)
+    if KEEPS in record:
+        console.print(_on_chips(record))
+    console.print(_scores(record))
+    console.print(
+        f"minus: mean of the paired differences on test instances, * p < {LEVEL}; best known: the zoo rule with the "
+        "highest score there",
+        highlight=False,
+    )
+    for name, counts in record["against"].items():
+        console.print(
+            f"beats {name.replace('_', ' ')} in {counts['better']} of {record['n']} seeds (p < {LEVEL}), "
+            f"not told apart in {counts['not_told_apart']}, worse in {counts['worse']}",
+            highlight=False,
+        )
     for key, words in (
         (f"reached_{rival}_in_training", f"reached {rival}'s training score"),
         (f"at_least_{rival}_in_test", f"have a champion at least {rival}'s equal in test"),
@@ -66,13 +110,14 @@ def show_seeds(record: Mapping[str, Any]) -> None:
             f"(p < {LEVEL:g})",
         ),
     ):
-        if key in record:
-            share = record[key]
-            console.print(
-                f"{share['seeds']} of {record['n']} seeds {words}: {share['rate']:.0%} "
-                f"(95 % interval {share['low']:.0%} to {share['high']:.0%})",
-                highlight=False,
-            )
+        if key not in record:
+            continue
+        share = record[key]
+        console.print(
+            f"{share['seeds']} of {record['n']} seeds {words}: {share['rate']:.0%} "
+            f"(95 % interval {share['low']:.0%} to {share['high']:.0%})",
+            highlight=False,
+        )
     console.print(
         f"{record['evaluations']} rules evaluated in {record['seconds']:.1f} s of search",
         highlight=False,
@@ -80,20 +125,24 @@ def show_seeds(record: Mapping[str, Any]) -> None:
 
 
 def _scores(record: Mapping[str, Any]) -> Grid:
-    """Champions beside the rival."""
+    """Champions and whom they beat."""
     grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    rival = record["rival"]
-    for name in ("seed", "run", "score", rival, "reached after", "champion"):
+    rival, runs = record["rival"], record["runs"]
+    columns = [name for name in record["against"] if name != "frozen"]  # which scores 0
+    grid.add_column("seed")
+    for name in ("run", "score", *(f"minus {name.replace('_', ' ')}" for name in columns)):
         grid.add_column(name, overflow="fold")
-    for r in record["runs"]:
-        reached = r[f"reached_{rival}"]
+    for name in ("reached after", "champion"):
+        grid.add_column(name, overflow="fold")
+    for run in runs:
+        reached = run[f"reached_{rival}"]
         grid.add_row(
-            str(r["seed"]),
-            r["run_id"][:8],
-            f"{r['champion']['score']:.3f}",
-            f"{r['baselines'].get(rival, math.nan):.3f}",
+            str(run["seed"]),
+            run["run_id"][:8],
+            f"{run['champion']['score']:.3f}",
+            *(_cell(run, name) for name in columns),
             f"{reached['evaluations']} rules" if reached else "never",
-            r["champion"]["expression"],
+            run["champion"]["expression"],
         )
     return grid
 
@@ -121,3 +170,11 @@ def _on_chips(record: Mapping[str, Any]) -> Grid:
             r["champion"]["expression"],
         )
     return grid
+
+
+def _cell(run: Mapping[str, Any], name: str) -> str:
+    gap = _gap(run, name)
+    if gap is None or not math.isfinite(gap.mean):
+        return ""
+    star = "*" if gap.p < LEVEL else ""
+    return f"{gap.mean:+.3f}{star}" + (f" {run[BEST]}" if name == BEST else "")

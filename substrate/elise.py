@@ -43,7 +43,8 @@ class Neurons(NamedTuple):
     v: Array
     rbar: Array
     past: Array  # (steps, N, K, P), rates of the last steps, in a ring
-    now: Array  # (1, 1), place in the ring
+    pushed: Array  # (steps, N, K, P), what came over the scaffold in the last steps, in a ring
+    now: Array  # (1, 1), steps so far, which are places in the rings
     scaffold: Array  # (N, N, K, P) of 0 and 1
     delays: Array  # (2, N, K, P), dendritic and somatic [ms]
     pace: tuple[Array | None, Array | None] = (
@@ -79,20 +80,23 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         Rate of learning between visible neurons, as a share of the others', so that a neuron does not learn from
         the teacher alone what the latent neurons should tell it.
     """
-    ring = int((LONGEST + LATER) / dt) + 1
+    ring, later = round(LONGEST / dt) + 1, round(LATER / dt)
 
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> Neurons:
         w = w0["dendritic"]
         rest = jnp.full((w.shape[0], *w.shape[2:]), REST, w.dtype)
         past = jnp.broadcast_to(phi(rest), (ring, *rest.shape))
+        scaffold = w0["scaffold"]
+        pushed = forward(scaffold, phi(rest))
         return Neurons(
             start(plasticity, w),
             u=rest,
             v=rest,
             rbar=jnp.zeros_like(rest),
             past=past,
+            pushed=jnp.broadcast_to(pushed, (later, *rest.shape)),
             now=jnp.zeros((1, 1), jnp.int32),
-            scaffold=w0["scaffold"],
+            scaffold=scaffold,
             delays=w0["delays"],
             pace=(paces(plasticity, len(w), "soma"), paces(plasticity, len(w), "dendrite")),
         )
@@ -109,10 +113,9 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         dendritic, somatic = state.delays
         pre = arriving(state, dendritic)
         floor = phi(jnp.asarray(REST, u.dtype))
-        push = PUSH * forward(state.scaffold, jnp.maximum(arriving(state, somatic), floor))
-        brake = BRAKE * forward(
-            state.scaffold, jnp.maximum(arriving(state, somatic + LATER), floor)
-        )
+        pushed = forward(state.scaffold, jnp.maximum(arriving(state, somatic), floor))
+        place = state.now[0, 0] % later  # what was pushed LATER ago is where this will be kept
+        push, brake = PUSH * pushed, BRAKE * state.pushed[place]
         pull = drive["pull"] * (LEAK + DENDRITE)
 
         phi_u, phi_v = phi(u), phi(predicted(v))
@@ -135,12 +138,19 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         new_u = end + (u - end) * jnp.exp(-fast_u * open_)
         gain = LEAK * DENDRITE / (LEAK + DENDRITE)
         new_rbar = state.rbar + dt * (-LEAK * state.rbar + gain * pre)
-        now = (state.now + 1) % ring
-        past = state.past.at[now[0, 0]].set(phi(new_u))
-        synapses = learn(state.synapses, plasticity, seen, rate[None, None] * _share(w))
-        return Neurons(synapses, new_u, new_v, new_rbar, past, now, *state[6:]), phi(new_u)[
-            :visible
-        ]
+        now, rates = state.now + 1, phi(new_u)
+        after = Neurons(
+            synapses=learn(state.synapses, plasticity, seen, rate[None, None] * _share(w)),
+            u=new_u,
+            v=new_v,
+            rbar=new_rbar,
+            past=state.past.at[now[0, 0] % ring].set(rates),
+            pushed=state.pushed.at[place].set(pushed),
+            now=now,
+            scaffold=state.scaffold,
+            delays=state.delays,
+        )
+        return after, rates[:visible]
 
     def _share(w: Array) -> Array:
         """Factors (N, N, 1, 1) on the learning rate: less among visible neurons, none from a neuron onto itself."""

@@ -1,5 +1,6 @@
 """A leaky integrate-and-fire neuron whose synapses see its potential and its error of prediction.
 
+    x_j <- exp(-dt / tau_x) x_j + s_j      where the input is spikes s; or the input is x itself
     p_j <- a p_j + x_j
     v <- a v + sum_j w_j x_j - threshold z        z <- 1 if v > threshold, else 0        a = 1 - dt / tau
 
@@ -31,11 +32,20 @@ class Neurons(NamedTuple):
     v: Array  # (post, K, P)
     z: Array  # (post, K, P), spikes of the step before
     trace: Array  # (pre, K, P)
-    pace: Array | None  # (post, K, 1 or P), of the leak on a chip
+    x: Array  # (pre, K, P), inputs of the step before
+    pace: Array | None = None  # (post, K, 1 or P), of the leak on a chip
+
+
+def rested(state: Neurons) -> Neurons:
+    """Nothing heard and nothing fired for a long time; the weights as they are."""
+    v, x = jnp.zeros_like(state.v), jnp.zeros_like(state.x)
+    return Neurons(state.synapses, v, v, x, x, state.pace)
 
 
 @lru_cache
-def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> Network:
+def predictive(
+    tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05, tau_x: float | None = None
+) -> Network:
     """Build the network; each of its neurons is on its own.
 
     Parameters
@@ -46,22 +56,26 @@ def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> N
         Potential of a spike, and what a spike takes off.
     dt
         Length of a step [ms].
+    tau_x
+        Time constant with which input spikes decay [ms]; inputs are taken as they are if not given.
     """
     keep = 1.0 - dt / tau
+    lasting = 0.0 if tau_x is None else float(np.exp(-dt / tau_x))
 
     def init(plasticity: Plasticity, w0: Array) -> Neurons:
         still = jnp.zeros((w0.shape[0], *w0.shape[2:]), w0.dtype)
-        trace = jnp.zeros(w0.shape[1:], w0.dtype)
+        quiet = jnp.zeros(w0.shape[1:], w0.dtype)
         pace = paces(plasticity, w0.shape[0], "membrane")
-        return Neurons(start(plasticity, w0), still, still, trace, pace)
+        return Neurons(start(plasticity, w0), still, still, quiet, quiet, pace)
 
     def step(
         plasticity: Plasticity, state: Neurons, drive: Array, rate: Array
     ) -> tuple[Neurons, Array]:
         w, v = state.synapses.w, state.v
-        error = drive[None] - v[:, None] * w
+        x = lasting * state.x + drive
+        error = x[None] - v[:, None] * w
         seen = {
-            "pre": drive[None],
+            "pre": x[None],
             "post": state.z[:, None],
             "w": w,
             "u": v[:, None],
@@ -71,9 +85,9 @@ def predictive(tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05) -> N
         }
         synapses = learn(state.synapses, plasticity, seen, rate[None, None])
         kept = keep if state.pace is None else 1.0 - dt / tau * state.pace
-        v = kept * v + forward(w, drive) - threshold * state.z
+        v = kept * v + forward(w, x) - threshold * state.z
         z = (v > threshold).astype(v.dtype)
-        return Neurons(synapses, v, z, keep * state.trace + drive, state.pace), z
+        return Neurons(synapses, v, z, keep * state.trace + x, x, state.pace), z
 
     return Network({FORWARD: OBSERVABLES}, init, step)
 

@@ -1,7 +1,8 @@
 """The loop over steps: chunks, early stop, and what is read along the way. Owned by nobody else.
 
 Every `CHUNK` steps the state is checked. A lane that is not living (see `synapses.py`) is dead: its state is set to
-zero after every chunk, what is gathered on it means nothing, and once all lanes are dead the loop ends.
+zero after every chunk, what is gathered on it means nothing, and once all lanes are dead the loop ends. What all
+lanes share, such as a clock (1, 1), stays.
 """
 
 from collections.abc import Callable
@@ -94,8 +95,12 @@ def simulate(
         state, gathered, alive = carry
         (state, gathered), _ = lax.scan(step, (state, gathered), drive)
         alive &= living(state)
-        kept = jax.tree.map(lambda a: jnp.where(alive, a, jnp.zeros_like(a)), state)
-        return kept, gathered, alive
+
+        def kept(a: Array) -> Array:
+            shared = a.shape[-2:] != alive.shape
+            return a if shared else jnp.where(alive, a, jnp.zeros_like(a))
+
+        return jax.tree.map(kept, state), gathered, alive
 
     def chunk(carry: tuple[Array, Any, Any, Array]) -> tuple[Array, Any, Any, Array]:
         index, *rest = carry

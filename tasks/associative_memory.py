@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from pydantic import Field
 
 from substrate.clamped import clamped
 from substrate.simulate import Episode, Reading, Trace
 from tasks import _recall
-from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
+from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 Load = Annotated[float, Field(gt=0, le=10)]
 
@@ -84,26 +85,46 @@ def sample(draw: Draw, load: float, options: AssociativeMemoryOptions) -> Instan
     return Instance(drive, w0, {"cue": cues, "pattern": values})
 
 
-def score(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> Outcome:
-    """See the head of this file."""
-    w = trace.state.w
-    cues, patterns = episode.target["cue"], episode.target["pattern"]
+def recall(
+    w: Array, cues: Array, patterns: Array, options: AssociativeMemoryOptions
+) -> tuple[Array, Array]:
+    """What cues bring back (pattern, unit, K, P), and how well it matches (pattern, K, P)."""
     if options.code == "sparse":
         sweeps = options.sweeps if options.association == "auto" else 1
         found = _recall.settle(w, cues, options.active, sweeps)
-        match = _recall.correlation(found, patterns)
+        return found, _recall.correlation(found, patterns)
+    if options.association == "auto":
+        found = _recall.relax(w, cues, options.sweeps)
     else:
-        if options.association == "auto":
-            found = _recall.relax(w, cues, options.sweeps)
-        else:
-            found = jnp.sign(_recall.through(w, cues))
-        match = _recall.overlap(found, patterns)
+        found = jnp.sign(_recall.through(w, cues))
+    return found, _recall.overlap(found, patterns)
+
+
+def score(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> Outcome:
+    """See the head of this file."""
+    w, target = trace.state.w, episode.target
+    _, match = recall(w, target["cue"], target["pattern"], options)
     recalled = jnp.mean((match >= options.overlap).astype(w.dtype), axis=0)
     metrics = {
         "overlap": jnp.mean(match, axis=0),
         "recalled_per_unit": recalled * (match.shape[0] / options.units),
     }
     return Outcome(recalled, jnp.ones_like(recalled), metrics)
+
+
+def show(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> dict[str, View]:
+    """What is wrong in the cues, +1 too much and -1 too little, and in what they bring back; and the weights."""
+    w, target = trace.state.w, episode.target
+    found, _ = recall(w, target["cue"], target["pattern"], options)
+    whole, step = plain(target["pattern"]), 2.0 if options.code == "signs" else 1.0
+    wrong, damage = ((plain(a) - whole) / step for a in (found, target["cue"]))
+    labels = ("pattern; white is right", "unit")
+    auto = options.association == "auto"
+    model = damage if auto else np.zeros_like(whole)
+    return {
+        "recall": View("replay", wrong, model, "cue" if auto else "without error", axes=labels),
+        "weights": View("weights", plain(w)),
+    }
 
 
 def build(options: AssociativeMemoryOptions) -> tuple[Setting, ...]:
@@ -113,7 +134,8 @@ def build(options: AssociativeMemoryOptions) -> tuple[Setting, ...]:
 
     def setting(load: float) -> Setting:
         draw, value = partial(sample, load=load, options=options), partial(score, options=options)
-        return Setting(f"load={load:g}", network, rate, draw, NOTHING, value)
+        views = Views(partial(show, options=options))
+        return Setting(f"load={load:g}", network, rate, draw, NOTHING, value, views=views)
 
     return tuple(setting(load) for load in options.loads)
 

@@ -7,7 +7,7 @@ shape of network, compiled once, and they count equally.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -56,6 +56,31 @@ class Draw(NamedTuple):
     number: int
 
 
+class View(NamedTuple):
+    """Something to look at: what a network does on one instance, as plain arrays and no picture yet."""
+
+    kind: Literal["raster", "replay", "similarity", "weights"]
+    shown: np.ndarray  # (time, row) of spikes or activity, (pattern, neuron), or (post, pre)
+    model: np.ndarray | None = None  # what stands above a replay, and what that is
+    title: str = "taught"
+    dt: float = 1.0  # length of a step, in the unit of the horizontal axis
+    start: float = 0.0  # where the horizontal axis begins
+    axes: tuple[str, str] = ("", "")  # labels, where the usual ones do not fit
+    marks: tuple[float, ...] = ()  # where on the horizontal axis something happens
+
+
+def plain(array: Array) -> np.ndarray:
+    """The one lane of an array (..., 1, 1), for a view."""
+    return np.asarray(array)[..., 0, 0]
+
+
+class Views(NamedTuple):
+    """What there is to look at on a setting: how to read along, and what to make of it."""
+
+    show: Callable[[Episode, Trace], Mapping[str, View]]  # lanes are (1, 1); also before learning
+    reading: Reading | None = None  # the setting's own if not given
+
+
 @dataclass(frozen=True)
 class Setting:
     """One shape of network and instance."""
@@ -68,12 +93,20 @@ class Setting:
     score: Callable[[Episode, Trace], Outcome]
     company: Rule | None = None  # how the projections change that do not evolve
     profile: Profile | None = None  # the chip that the network runs on; none is ideal
+    views: Views | None = None  # for pictures of a run; nothing that is scored depends on it
 
 
 class Options(BaseModel):
     """Base of every family's options: frozen, typed, and closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def with_defaults(values: Any, key: str, presets: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Options with what was not given filled in, as one of them, `key`, says; for validators before all others."""
+    if not isinstance(values, Mapping) or not isinstance(values.get(key), str):
+        return values
+    return {**presets.get(values[key], {}), **values}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from substrate.microcircuit import (
     settle,
 )
 from substrate.simulate import Episode, Reading, Trace
-from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
+from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 Place = Literal[
     "input_granule",
@@ -187,6 +187,19 @@ def score(episode: Episode, trace: Trace, options: Any, circuit: Circuit) -> Out
     return Outcome(quality, jnp.full_like(quality, 1 - 1 / (3 * GRANULES)), figures)
 
 
+def show(episode: Episode, trace: Trace, options: Any, circuit: Circuit) -> dict[str, View]:
+    """The codes of the probes, those with few active lines first, and the connection that learns."""
+    state: Wired = trace.state
+    whole = {**state.fixed, options.plastic: state.plastic.w}
+    probes = np.asarray(episode.target["probes"])
+    order = np.argsort(probes.sum(axis=(1, 2, 3)), kind="stable")
+    a = settle(circuit, whole, jnp.asarray(probes[order]))["granule"]
+    return {
+        "similarity": View("similarity", plain(a)),
+        "weights": View("weights", plain(state.plastic.w)),
+    }
+
+
 def build(options: DentateOptions) -> tuple[Setting, ...]:
     """One setting."""
     circuit = circuit_of(options.configuration)
@@ -199,7 +212,8 @@ def build(options: DentateOptions) -> tuple[Setting, ...]:
     value = partial(score, options=options, circuit=circuit)
     network = microcircuit(circuit, options.plastic)
     name = f"configuration {options.configuration}"
-    return (Setting(name, network, options.rate, draw, NOTHING, value),)
+    views = Views(partial(show, options=options, circuit=circuit))
+    return (Setting(name, network, options.rate, draw, NOTHING, value, views=views),)
 
 
 FAMILY = Family(
@@ -209,5 +223,5 @@ FAMILY = Family(
     reference="Galloni, Samadzelkava, Hiremath, Oumnov & Milstein 2022, Front. Comput. Neurosci. 16:826278",
     options=DentateOptions,
     build=build,
-    rival="instar",
+    rival="bcm",
 )

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from substrate.inhibited import feedback_inhibited, inhibited
 from substrate.simulate import Episode, Reading, Trace
-from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
+from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 
@@ -114,12 +114,23 @@ def score(episode: Episode, trace: Trace, options: Any) -> Outcome:
     return Outcome(within - between, jnp.ones_like(within), metrics)
 
 
+def show(episode: Episode, trace: Trace, options: Any) -> dict[str, View]:
+    """The codes of all patterns, each shown once, and the weights."""
+    w, again = trace.state.w, episode.target["again"][0]
+    y = inhibited(jnp.einsum("oikp,mikp->mokp", w, again), options.inhibition)
+    return {
+        "similarity": View("similarity", plain(y)),
+        "weights": View("weights", plain(w)),
+    }
+
+
 def build(options: PatternSeparationOptions) -> tuple[Setting, ...]:
     """One setting."""
     name = f"{options.patterns} patterns"
     network = feedback_inhibited(options.inhibition)
     draw, value = partial(sample, options=options), partial(score, options=options)
-    return (Setting(name, network, options.rate, draw, NOTHING, value),)
+    views = Views(partial(show, options=options))
+    return (Setting(name, network, options.rate, draw, NOTHING, value, views=views),)
 
 
 FAMILY = Family(

@@ -21,7 +21,7 @@ from pydantic import Field
 from substrate.clamped import clamped
 from substrate.simulate import Episode, Reading, Trace
 from tasks._recall import correlation, through, winners
-from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
+from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 Length = Annotated[int, Field(ge=2, le=10_000)]
 
@@ -91,6 +91,16 @@ def score(episode: Episode, trace: Trace, options: SequenceLearningOptions) -> O
     return Outcome(quality, jnp.ones_like(quality), {"unbroken": unbroken})
 
 
+def show(episode: Episode, trace: Trace, options: SequenceLearningOptions) -> dict[str, View]:
+    """The chain beside its replay, and the weights."""
+    whole, w = episode.target["chain"], trace.state.w
+    played = jnp.concatenate([whole[:1], replay(w, whole[0], whole.shape[0], options.active)])
+    return {
+        "replay": View("replay", plain(played), plain(whole), axes=("pattern", "unit")),
+        "weights": View("weights", plain(w)),
+    }
+
+
 def build(options: SequenceLearningOptions) -> tuple[Setting, ...]:
     """One setting per length."""
     network = clamped(recurrent=True, delayed=True)
@@ -98,7 +108,9 @@ def build(options: SequenceLearningOptions) -> tuple[Setting, ...]:
     def setting(length: int) -> Setting:
         draw = partial(sample, length=length, options=options)
         value = partial(score, options=options)
-        return Setting(f"length={length}", network, options.rate, draw, NOTHING, value)
+        views = Views(partial(show, options=options))
+        name = f"length={length}"
+        return Setting(name, network, options.rate, draw, NOTHING, value, views=views)
 
     return tuple(setting(length) for length in options.lengths)
 

@@ -20,14 +20,14 @@ def drawn(figure: Figure) -> bool:
 def test_every_spike_is_a_dot_at_its_time():
     spikes = np.zeros((100, 4))
     spikes[10, 1] = spikes[50, 3] = 1
-    figure = raster(spikes, dt=0.5, title="$x_1$")
+    figure = raster({"$x_1$": spikes}, dt=0.5)
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[5, 1], [25, 3]]
     assert drawn(figure)
 
 
 def test_replay_is_shown_beside_its_model_in_one_scale():
     model, played = np.eye(5), 0.3 * np.eye(5)[::-1]
-    figure = replay(model, played, dt=2.0)
+    figure = replay(model, {"champion": played}, dt=2.0)
     top, bottom = (axes.images[0] for axes in figure.axes)
     assert top.get_clim() == bottom.get_clim() == (0, 1)
     np.testing.assert_array_equal(top.get_array(), model.T)
@@ -57,4 +57,10 @@ def test_weights_share_a_scale_about_zero():
 @pytest.mark.parametrize("draw", [similarities, weight_matrices])
 def test_nothing_to_show_is_an_empty_picture(draw):
     assert drawn(draw({}))
-    assert drawn(raster(np.zeros((5, 0)))) and drawn(raster(np.zeros((5, 3))))
+    assert drawn(raster({"a": np.zeros((5, 0)), "b": np.zeros((5, 3))})) and drawn(raster({}))
+
+
+def test_a_replay_of_signs_has_0_in_the_middle_of_its_scale():
+    figure = replay(np.array([[1.0, -1.0]]), {"champion": np.array([[NAN, 0.5]])})
+    assert figure.axes[0].images[0].get_clim() == (-1, 1)
+    assert drawn(figure)

@@ -70,6 +70,12 @@ def searched(evaluator, train):
     return [p.tally for p in job.history], pilot.state.best
 
 
+def test_steps_within_a_step_are_counted():
+    """Twenty synapses, five epochs of 80 ms in steps of 0.05 ms."""
+    config = RunConfig(task="anticipation", options={"epochs": 5})
+    assert choice.size(config, 10) == (20 * 5 * 1600 * 10, 1)
+
+
 def test_a_search_finds_the_same_with_either_engine():
     train = draw(SMALL, "train")
     there, best = searched(Interpreted([train], SMALL.machines, 8), train)

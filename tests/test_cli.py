@@ -148,6 +148,7 @@ def test_lists_are_for_people_and_programs(inside):
     tasks = json.loads(inside("tasks", "--json").out)["tasks"]
     assert {"pca", "pca_digits"} <= {t["task"] for t in tasks}
     assert "dimensions" in inside("tasks", "pca").out
+    assert "length of a note [ms]" in inside("tasks", "elise").out
     assert "Oja 1982" in inside("rules", "oja").out
 
 

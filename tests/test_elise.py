@@ -109,16 +109,17 @@ def test_a_melody_is_learned_replayed_and_found_again():
 
 @pytest.mark.slow
 def test_eight_of_ten_networks_replay_and_recover():
-    state = taught("elise", range(10), ((500, 0.01), (250, 0.002)))
-    state, rates = replayed("elise", state, 0.002)
+    """As many repetitions as published; the schedule was chosen on twenty other networks (2000 to 2019)."""
+    state = taught("elise", range(4000, 4010), ((400, 0.05), (300, 0.015), (300, 0.003)))
+    state, rates = replayed("elise", state, 0.003)
     before = correlations(rates)
     print("replay", before.round(3))
     assert np.sum(before >= 0.9) >= 8
-    undisturbed = correlations(replayed("elise", state, 0.002)[1])
+    undisturbed = correlations(replayed("elise", state, 0.003)[1])
     struck = disturbed("elise", state)
-    struck, rates = replayed("elise", struck, 0.002)
+    struck, rates = replayed("elise", struck, 0.003)
     during = correlations(rates[:1])
-    after = correlations(replayed("elise", struck, 0.002)[1])
+    after = correlations(replayed("elise", struck, 0.003)[1])
     print("undisturbed", undisturbed.round(3), "first", during.round(3), "after", after.round(3))
     assert np.sum(after > undisturbed - 0.1) >= 8
 
@@ -139,7 +140,7 @@ def test_signals_take_their_delay():
     weights = start(range(1))
     delay = float(weights["delays"][0, 0, 0, 0])
     state = NETWORK.init(lower(RULES["frozen"]), weights)
-    state = state._replace(scaffold=0 * state.scaffold)
+    state = state._replace(scaffold=0 * state.scaffold, pushed=0 * state.pushed)
     drive = teaching(np.eye(VISIBLE)[[0] * 100], 100.0)
     still, first, alone = jnp.zeros((1, 1)), None, state
     step = jax.jit(partial(NETWORK.step, lower(RULES["frozen"])))

@@ -35,6 +35,8 @@ CHEAP = {
     "teacher_student": {"samples": 1000},
     "fewshot_mixture": {"shots": 10},
     "temporal_credit": {"batches": 10},
+    "elise": {"teaching": 3},
+    "anticipation": {"epochs": 5},
 }
 
 

@@ -14,7 +14,7 @@ from evolve.genome import Grid, express
 from evolve.hardware import compare, judged
 from evolve.individual import Individual
 from evolve.pareto import nsga2
-from evolve.seeds_display import show_seeds
+from evolve.seeds_display import show
 from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, UserError, W
@@ -148,7 +148,7 @@ def test_champions_are_judged_on_many_chips_that_nobody_searched_on(tmp_path):
         if row["rule"] == "champion"
     )
     assert record["keeps_its_score_on_chips"]["seeds"] == good
-    show_seeds(record)
+    show(record)
 
 
 def test_a_faster_rule_keeps_its_score_on_a_calibrated_chip_and_beats_oja():
