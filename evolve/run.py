@@ -27,9 +27,13 @@ from evolve.hardware import judged
 from evolve.interpreter import WIDTH
 from evolve.result import Progress, Result
 from evolve.search import Key
+from substrate.devices import give_back
 from substrate.errors import UserError
 from substrate.graph import Graph, from_rule
 from substrate.rule import FORWARD, Rule
+
+#: Rounds between two times that free memory is returned.
+TIDY = 100
 
 
 class Log(Protocol):
@@ -155,7 +159,11 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Interrupt) -> 
 
     halves = [half for half in (jobs[::2], jobs[1::2]) if half]
     turns = deque((half, *begin(half)) for half in halves)
+    rounds = 0
     while turns:
+        rounds += 1
+        if rounds % TIDY == 0:
+            give_back()
         half, wanted, answer = turns.popleft()
         for job, keys, values in zip(jobs, wanted, answer(), strict=True):
             if job in half and not job.over:

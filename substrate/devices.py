@@ -4,6 +4,7 @@ XLA runs a loop over steps as one machine-code function only if its state is sma
 every step is dispatched on its own. The networks here are small and their loops long, so the bound is lifted.
 """
 
+import ctypes
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -48,3 +49,9 @@ def configure(cores: int | None = None, cache: bool = True) -> None:
     if cache and os.environ.get("HEBBARIUM_CACHE", "") != "off":
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def give_back() -> None:
+    """Return what is free to the system, where the C library can: small blocks in use keep large free ones."""
+    with suppress(OSError, AttributeError, TypeError):  # not everywhere is glibc
+        ctypes.CDLL(None).malloc_trim(0)

@@ -121,7 +121,7 @@ def layered(
         )
         return after, sight.x[-1]
 
-    return Network(SHOWS, init, step)
+    return Network(SHOWS, init, step, batch)
 
 
 def _identity(w: Array) -> Array:

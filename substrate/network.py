@@ -23,7 +23,7 @@ class Network(NamedTuple):
     shows: Mapping[str, frozenset[str]]  # what the synapses of each plastic projection observe
     init: Callable[[Plasticity, Any], Any]
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
-    updates: int = 1  # how often a step evaluates the rule
+    updates: int = 1  # how often a step evaluates the rule: for every sample of a batch, say
 
 
 def refuse(rule: Rule, shows: Mapping[str, frozenset[str]]) -> None:

@@ -251,7 +251,7 @@ def rnn(
 
     tried = TRIED if twin else TRIED - {"dloss"}
     shows = TOLD | tried if sd > 0 else TOLD
-    return Network({FORWARD: shows, READOUT: shows}, init, step)
+    return Network({FORWARD: shows, READOUT: shows}, init, step, batch)
 
 
 def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:

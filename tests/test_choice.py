@@ -62,6 +62,13 @@ def test_updates_are_synapses_times_steps_times_instances():
     assert choice.size(config, 20) == ((2 + 5) * 300 * 20, 1)
 
 
+def test_every_sample_of_a_batch_is_counted():
+    """24 x 24, 24 x 1 and 1 x 24 synapses, and 24 x 1 of feedback; four trials at once."""
+    config = RunConfig(task="temporal_credit", options={"batch": 4, "batches": 10, "neurons": 24})
+    one = RunConfig(task="temporal_credit", options={"batch": 1, "batches": 10, "neurons": 24})
+    assert choice.size(config, 10)[0] == 4 * choice.size(one, 10)[0]
+
+
 def searched(evaluator, train):
     """The tallies of a search, and its best rule."""
     pilot = Pilot(SMALL.grid, SMALL.plan, SMALL.seed, SMALL.stop.generations)
@@ -98,7 +105,7 @@ def test_both_engines_score_slow_variables_alike():
     train, arenas = draw(config, "train"), [draw(config, "validation")]
     interpreted = Interpreted([train], config.machines, 8, grid.outputs, config.slow)
     compiled = Compiled([train], config.slow)
-    for name in ("score_graphs", "fitness_of_all"):
-        arguments = ([graphs], arenas) if name == "score_graphs" else ([graphs],)
-        there, here = (getattr(e, name)(*arguments)[0] for e in (interpreted, compiled))
-        np.testing.assert_allclose(there, here, atol=1e-4)
+    there, here = (e.score_graphs([graphs], arenas)[0] for e in (interpreted, compiled))
+    np.testing.assert_allclose(there, here, atol=1e-4)
+    there, here = (e.begin([graphs])()[0] for e in (interpreted, compiled))
+    np.testing.assert_allclose(there, here, atol=1e-4)
