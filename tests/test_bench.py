@@ -71,6 +71,8 @@ def test_the_report_has_what_it_promises(record):
     for what in ("oja.speed_of_hand", "oja_subspace.speed_of_hand"):
         assert record["figures"][f"engine.layer.{what}"]["difference"] < 1e-5
     assert {"search.published.variance.8.single", "search.published.variance.8.together"} <= names
+    judged = record["figures"]["search.published.variance.8.single.judged"]
+    assert judged["judged"] == judged["children"] - judged["silent"] >= judged["rules"]
     assert {"search.to_oja.default.seconds", "search.to_oja.published.evaluations"} <= names
 
 

@@ -36,6 +36,7 @@ def result(champion: float, seed: int) -> SimpleNamespace:
         seconds=1.0,
         reached=None,
         fitness={},
+        chips=None,
     )
 
 
