@@ -1,4 +1,4 @@
-"""ELiSe at its small size: a non-Markovian melody is learned, replayed without teacher, and found again.
+"""ELiSe at its small size: a non-Markovian melody is learned and replayed without teacher.
 
 Seven visible and thirty latent neurons; twelve notes in 120 ms, of which note 0 is followed by 1 or by 4. A
 correlation is that of the visible rates with the melody over one repetition, best alignment, as published.
@@ -91,7 +91,7 @@ def once(name: str, state: Neurons, drive: Any) -> Neurons:
     return lax.scan(lambda s, d: NETWORK.step(lower(RULES[name]), s, d, still), state, drive)[0]
 
 
-def test_a_melody_is_learned_replayed_and_found_again():
+def test_a_melody_is_learned_and_replayed():
     """Cut short: three networks, a third of the teaching."""
     state = taught("elise", range(3), ((250, 0.01),))
     state, rates = replayed("elise", state, 0.01)
