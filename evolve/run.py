@@ -153,8 +153,7 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Interrupt) -> 
     lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
 
     def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], Answer]:
-        busy = {id(job) for job in half if not job.over}
-        wanted = [job.pilot.wanted(lanes) if id(job) in busy else {} for job in jobs]
+        wanted = [job.pilot.wanted(lanes) if job in half and not job.over else {} for job in jobs]
         return wanted, evaluator.begin([list(w.values()) for w in wanted])
 
     halves = [half for half in (jobs[::2], jobs[1::2]) if half]
