@@ -48,14 +48,14 @@ class Scores(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What 0 and 1 mean, (setting, instance) each."""
+    """What 0 and 1 mean, (setting, instance) each, or (individual, setting, instance)."""
 
     floor: np.ndarray  # quality of not learning
     ceiling: np.ndarray  # quality of the best known solution
 
     def normalise(self, quality: np.ndarray) -> np.ndarray:
         """Score qualities (individual, setting, instance); their mean over instances is exact at 0 and 1."""
-        span = (self.ceiling - self.floor).mean(axis=1, keepdims=True)
+        span = (self.ceiling - self.floor).mean(axis=-1, keepdims=True)
         with np.errstate(invalid="ignore"):
             return np.fmax((quality - self.floor) / span, WORST)
 

@@ -4,6 +4,7 @@ Nothing here knows where results go: a `Log` receives them while the run goes on
 dies has left what it had.
 """
 
+import gc
 import signal
 import threading
 import time
@@ -156,21 +157,35 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Interrupt) -> 
         wanted = [job.pilot.wanted(lanes) if job in half and not job.over else {} for job in jobs]
         return wanted, evaluator.begin([list(w.values()) for w in wanted])
 
-    halves = [half for half in (jobs[::2], jobs[1::2]) if half]
-    turns = deque((half, *begin(half)) for half in halves)
-    rounds = 0
-    while turns:
-        rounds += 1
-        if rounds % TIDY == 0:
-            give_back()
-        half, wanted, answer = turns.popleft()
-        for job, keys, values in zip(jobs, wanted, answer(), strict=True):
-            if job in half and not job.over:
-                values = judged(job.config, keys.values(), values)
-                job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
-        if not interrupt.asked and not all(job.over for job in half):
-            turns.append((half, *begin(half)))
+    with _few_collections():
+        halves = [half for half in (jobs[::2], jobs[1::2]) if half]
+        turns = deque((half, *begin(half)) for half in halves)
+        rounds = 0
+        while turns:
+            rounds += 1
+            if rounds % TIDY == 0:
+                give_back()
+            half, wanted, answer = turns.popleft()
+            for job, keys, values in zip(jobs, wanted, answer(), strict=True):
+                if job in half and not job.over:
+                    values = judged(job.config, keys.values(), values)
+                    job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
+            if not interrupt.asked and not all(job.over for job in half):
+                turns.append((half, *begin(half)))
     return time.perf_counter() - began
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for cycles of dead objects seldom, and only among the search's own: genomes and graphs have none."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _pilot(config: RunConfig, founder: Rule | None) -> Pilot:

@@ -10,13 +10,11 @@ following the rule's instructions or less, and rules that are equal as formulas 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from substrate.graph import Graph, Node, Operand
+from substrate.graph import Graph, Number
 from substrate.plasticity import Seen
 from substrate.program import TooLong
 
@@ -25,12 +23,10 @@ BITS = 32
 HALF = 1 << BITS - 1
 
 
-class _Term(NamedTuple):
-    """A polynomial with integer coefficients, packed into one integer."""
-
-    value: int  # at pre = 2**(BITS i), post = 2**(BITS j), ...: its digits are the coefficients (Kronecker)
-    degrees: tuple[int, ...]  # at most these, of each terminal
-    size: int  # at most so large is the sum of its coefficients' magnitudes
+#: While a rule is expanded: the polynomial at pre = 2**(BITS i), post = 2**(BITS j), ..., so that its digits are the
+#: coefficients (Kronecker); the highest exponent of each terminal, as one coefficient's place; and what the
+#: magnitudes of the coefficients add up to, or more.
+Term = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -46,19 +42,39 @@ class Box:
         return ("add", "sub", "mul")
 
     @cached_property
-    def _leaves(self) -> Mapping[str, _Term]:
-        base, count = self.degree + 1, len(self.terminals)
-        return {
-            name: _Term(
-                1 << BITS * base ** (count - 1 - i), tuple(int(i == j) for j in range(count)), 1
-            )
-            for i, name in enumerate(self.terminals)
-        }
+    def _shape(self) -> tuple[int, ...]:
+        return (self.degree + 1,) * len(self.terminals)
 
     @cached_property
     def coefficients(self) -> int:
         """How many there are."""
-        return int((self.degree + 1) ** len(self.terminals))
+        return int(np.prod(self._shape))
+
+    @cached_property
+    def _leaves(self) -> Mapping[str, Term]:
+        places = np.ravel_multi_index(tuple(np.eye(len(self.terminals), dtype=int)), self._shape)
+        return {
+            name: (1 << BITS * place, place, 1)
+            for name, place in zip(self.terminals, places.tolist(), strict=True)
+        }
+
+    @cached_property
+    def _exponents(self) -> np.ndarray:
+        """Of every coefficient, (coefficient, terminal)."""
+        return np.stack(np.unravel_index(np.arange(self.coefficients), self._shape), axis=1)
+
+    @cached_property
+    def _products(self) -> list[list[int]]:
+        """The highest exponents of a product by those of its factors, -1 where they are too high."""
+        total = self._exponents[:, None] + self._exponents
+        places = np.ravel_multi_index(tuple(np.moveaxis(total, -1, 0)), self._shape, mode="clip")
+        return np.where(total.max(axis=-1) <= self.degree, places, -1).tolist()  # type: ignore[no-any-return]
+
+    @cached_property
+    def _sums(self) -> list[list[int]]:
+        """The highest exponents of a sum."""
+        largest = np.maximum(self._exponents[:, None], self._exponents)
+        return np.ravel_multi_index(tuple(np.moveaxis(largest, -1, 0)), self._shape).tolist()  # type: ignore[no-any-return]
 
     @cached_property
     def _offset(self) -> int:
@@ -73,39 +89,64 @@ class Box:
         TooLong
             If the rule is no polynomial with integer coefficients, or its degree is too high.
         """
-        terms: list[_Term] = []
+        return {name: self._digits(value) for name, (value, _, _) in self._expand(graph).items()}
 
-        def term(operand: Operand) -> _Term:
-            if isinstance(operand, int):
-                return terms[operand]
+    def _expand(self, graph: Graph) -> dict[str, Term]:
+        products, sums, leaves = self._products, self._sums, self._leaves
+        terms: list[Term] = []
+
+        def leaf(operand: str | Number) -> Term:
             if isinstance(operand, str):
-                return self._leaves[operand]
+                return leaves[operand]
             whole = int(operand.value)
             if whole != operand.value:
                 raise TooLong
-            return _Term(whole, (0,) * len(self.terminals), abs(whole))
+            return whole, 0, abs(whole)
 
-        for node in graph.nodes:
-            terms.append(self._apply(node, term(node.a), term(node.b)))
-        return {name: self._digits(term(operand)) for name, operand in graph.outputs.items()}
-
-    def _apply(self, node: Node, a: _Term, b: _Term) -> _Term:
-        if node.function == "mul":
-            degrees = tuple([x + y for x, y in zip(a.degrees, b.degrees, strict=True)])
-            if max(degrees) > self.degree or a.size * b.size >= HALF:
+        for function, a, b in graph.nodes:
+            x, high, size = terms[a] if isinstance(a, int) else leaf(a)
+            y, high_b, size_b = terms[b] if isinstance(b, int) else leaf(b)
+            if function == "mul":
+                value, high, size = x * y, products[high][high_b], size * size_b
+                if high < 0:
+                    raise TooLong
+            elif function in ("add", "sub"):
+                value, high, size = x + y if function == "add" else x - y, sums[high][high_b], size + size_b
+            else:
                 raise TooLong
-            return _Term(a.value * b.value, degrees, a.size * b.size)
-        if node.function not in ("add", "sub") or a.size + b.size >= HALF:
-            raise TooLong
-        value = a.value + b.value if node.function == "add" else a.value - b.value
-        degrees = tuple([max(x, y) for x, y in zip(a.degrees, b.degrees, strict=True)])
-        return _Term(value, degrees, a.size + b.size)
+            if size >= HALF:
+                raise TooLong
+            terms.append((value, high, size))
+        return {
+            name: terms[operand] if isinstance(operand, int) else leaf(operand)
+            for name, operand in graph.outputs.items()
+        }
 
-    def _digits(self, term: _Term) -> np.ndarray:
-        if term.size >= HALF:
-            raise TooLong
-        raw = (term.value + self._offset).to_bytes(BITS // 8 * self.coefficients, "little")
+    def _digits(self, value: int) -> np.ndarray:
+        raw = (value + self._offset).to_bytes(BITS // 8 * self.coefficients, "little")
         return np.frombuffer(raw, np.uint32).astype(np.float64) - HALF
+
+    @cached_property
+    def _degrees(self) -> list[int]:
+        """The highest of the highest exponents."""
+        return self._exponents.max(axis=1).tolist()  # type: ignore[no-any-return]
+
+    def among(self, boxes: Sequence["Box"], graph: Graph) -> tuple[int, dict[str, np.ndarray]]:
+        """Expand a graph here, for the first of some boxes of lower degree that holds it; which, and for that one.
+
+        Raises
+        ------
+        TooLong
+            As `schedule`.
+        """
+        found = self._expand(graph)
+        degree = max(self._degrees[high] for _, high, _ in found.values())
+        place, box = next((i, box) for i, box in enumerate(boxes) if box.degree >= degree)
+        kept = (slice(0, box.degree + 1),) * len(self.terminals)
+        return place, {
+            name: self._digits(value).reshape(self._shape)[kept].ravel()
+            for name, (value, _, _) in found.items()
+        }
 
     def assemble(
         self, codes: Sequence[np.ndarray], lanes: Iterable[int], blocks: int, width: int
