@@ -151,36 +151,58 @@ def _drift(rng: np.random.Generator, value: float) -> float:
 
 def mutate_genes(
     grid: Grid, rng: np.random.Generator, parents: list[Genome], rate: float
-) -> list[tuple[Genome, frozenset[int]]]:
+) -> list[tuple[Genome, list[int]]]:
     """Redraw every gene with probability `rate`; a chosen gene always changes.
 
     Returns
     -------
     For every parent the child, and the positions that changed.
     """
-    chosen = rng.random((len(parents), grid.size + grid.evolved)) < rate
-    rows, at = chosen.nonzero()
-    draws = rng.random(len(rows))
-    places, ends = at.tolist(), rows.searchsorted(np.arange(len(parents) + 1)).tolist()
-    changed = [frozenset(places[a:b]) for a, b in pairwise(ends)]
+    width = grid.size + grid.evolved
+    (chosen,) = (rng.random(len(parents) * width) < rate).nonzero()
+    draws = rng.random(len(chosen))
     constants = [p.constants for p in parents]
     if grid.evolved:
-        plain = at < grid.size
-        moved = zip(rows[~plain].tolist(), (at[~plain] - grid.size).tolist(), strict=True)
-        for row, place in moved:
-            own = constants[row]
-            constants[row] = (*own[:place], _drift(rng, own[place]), *own[place + 1 :])
-        rows, at, draws = rows[plain], at[plain], draws[plain]
-    if len(at) < FEW:
-        genes = [p.genes[:] for p in parents]
-        for row, place, draw in zip(rows.tolist(), at.tolist(), draws.tolist(), strict=True):
-            genes[row][place] = _other(grid, genes[row][place], place, draw)
+        for row, place in [divmod(c, width) for c in chosen.tolist() if c % width >= grid.size]:
+            own, which = constants[row], place - grid.size
+            constants[row] = (*own[:which], _drift(rng, own[which]), *own[which + 1 :])
+    if len(chosen) < FEW:
+        genes, changed = _change_few(grid, parents, chosen.tolist(), draws.tolist())
     else:
-        joined = np.frombuffer(b"".join([p.genes for p in parents]), KIND)
-        table = joined.reshape(len(parents), -1).copy()
-        table[rows, at] = _others(grid, table, rows, at, draws)
-        genes = [array("i", row.tobytes()) for row in table]
+        genes, changed = _change_many(grid, parents, chosen, draws)
     return list(zip(map(Genome, genes, constants), changed, strict=True))
+
+
+def _change_few(
+    grid: Grid, parents: list[Genome], chosen: list[int], draws: list[float]
+) -> tuple[list[Genes], list[list[int]]]:
+    """Change genes one by one; the places that changed, constants among them, go by parent."""
+    width, size = grid.size + grid.evolved, grid.size
+    genes = [p.genes[:] for p in parents]
+    changed: list[list[int]] = [[] for _ in parents]
+    for place, draw in zip(chosen, draws, strict=True):
+        row, at = divmod(place, width)
+        changed[row].append(at)
+        if at < size:
+            own = genes[row]
+            own[at] = _other(grid, own[at], at, draw)
+    return genes, changed
+
+
+def _change_many(
+    grid: Grid, parents: list[Genome], chosen: np.ndarray, draws: np.ndarray
+) -> tuple[list[Genes], list[list[int]]]:
+    """As `_change_few`, all at once."""
+    rows, at = np.divmod(chosen, grid.size + grid.evolved)
+    ends = rows.searchsorted(np.arange(1, len(parents))).tolist()
+    places = at.tolist()
+    changed = [places[a:b] for a, b in pairwise([0, *ends, len(places)])]
+    if grid.evolved:
+        plain = at < grid.size
+        rows, at, draws = rows[plain], at[plain], draws[plain]
+    table = np.frombuffer(b"".join([p.genes for p in parents]), KIND).reshape(len(parents), -1).copy()
+    table[rows, at] = _others(grid, table, rows, at, draws)
+    return [array("i", row.tobytes()) for row in table], changed
 
 
 def _others(

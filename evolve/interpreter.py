@@ -177,8 +177,9 @@ class Interpreter:
                 folded,
                 chunks=order.chunks,
                 window=window,
+                full=full,
             )
-            return quality, ceiling, metrics if full else {}
+            return quality, ceiling, metrics
 
         def at(block: Array, group: Array) -> Any:
             machines = [partial(on, tier) for tier in range(len(self.machines))]
