@@ -7,6 +7,7 @@ the length of the longest rule of a block are values, not shapes: nothing recomp
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ from evolve.evaluate import (
 )
 from evolve.orders import FOREVER, Codes, Layout, Order
 from substrate.graph import Graph, from_rule
-from substrate.polynomial import Box
+from substrate.polynomial import Polynomials
 from substrate.program import Machine, TooLong, interpret
 from substrate.rule import Rule, Slow
 from substrate.simulate import CHUNK, Episode, fold
@@ -51,7 +52,7 @@ LONG, TRIAL = 16, 4
 class Running(NamedTuple):
     """What the devices are at work on."""
 
-    raw: list[Any]
+    raw: list[Future[Any]]
     lanes: list[list[int]]
     members: np.ndarray  # places in the population
 
@@ -77,7 +78,7 @@ class Interpreter:
     def __init__(
         self,
         arenas: Arena | Sequence[Arena],
-        machines: Machine | Sequence[Box | Machine],
+        machines: Machine | Sequence[Polynomials | Machine],
         capacity: int,
         outputs: tuple[str, ...] = ("dw",),
         slow: tuple[Slow, ...] = (),
@@ -102,6 +103,8 @@ class Interpreter:
         self._mesh = Mesh(np.array(devices), ("blocks",))
         self._run = {full: self._compile(full) for full in (False, True)}
         self._resident: dict[int, tuple[Any, list[Any]]] = {}
+        # Several devices may keep the thread that hands them their work until it is done.
+        self._line = ThreadPoolExecutor(1)
 
     @property
     def lanes(self) -> int:
@@ -109,9 +112,9 @@ class Interpreter:
         return self.devices * self.width
 
     @cached_property
-    def _boxes(self) -> list[Box]:
+    def _polynomials(self) -> list[Polynomials]:
         """The machines for polynomials, of rising degree."""
-        return [m for m in self.machines if isinstance(m, Box)]
+        return [m for m in self.machines if isinstance(m, Polynomials)]
 
     @property
     def terminals(self) -> frozenset[str]:
@@ -297,11 +300,14 @@ class Interpreter:
         TooLong
             If no machine holds it.
         """
-        if self._boxes:
+        first = len(self._polynomials)
+        if self._polynomials:
             with suppress(TooLong):
-                tier, codes = self._boxes[-1].among(self._boxes, graph)
-                return Codes(codes, tier)
-        for tier, machine in enumerate(self.machines[len(self._boxes) :], len(self._boxes)):
+                expanded = self._polynomials[-1].expand(graph)
+                for tier, machine in enumerate(self._polynomials):
+                    with suppress(TooLong):
+                        return Codes(machine.ready(expanded), tier)
+        for tier, machine in enumerate(self.machines[first:], first):
             with suppress(TooLong):
                 return Codes(machine.schedule(graph), tier)
         raise TooLong
@@ -357,7 +363,8 @@ class Interpreter:
         raw, lanes, members = [], [], []
         for blocks in self.layout.deal(population, places.tolist(), runs):
             table, own = self.layout.orders(population, blocks, gains, chunks)
-            raw.append(self._run[full](table, self._together if episodes is None else episodes))
+            data = self._together if episodes is None else episodes
+            raw.append(self._line.submit(self._run[full], table, data))
             lanes.append(own)
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
@@ -367,7 +374,7 @@ class Interpreter:
         if not running.raw:
             nothing = np.empty((0, *self._scored), np.float32)
             return running.members, (nothing, nothing, {})
-        some = [self._ordered(*one) for one in zip(running.raw, running.lanes, strict=True)]
+        some = [self._ordered(f.result(), own) for f, own in zip(running.raw, running.lanes, strict=True)]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
         ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
@@ -381,7 +388,7 @@ class Interpreter:
     def _qualities(self, running: Running) -> np.ndarray:
         """Wait for the devices; the qualities of the members, as they stand."""
         some = [
-            self._of_lanes([s[0] for s in raw], lanes)
+            self._of_lanes([s[0] for s in raw.result()], lanes)
             for raw, lanes in zip(running.raw, running.lanes, strict=True)
         ]
         return np.concatenate(some) if some else np.empty((0, *self._scored), np.float32)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from substrate.polynomial import Box
+from substrate.polynomial import Polynomials
 from substrate.program import Code, Machine
 
 #: More chunks than any episode has.
@@ -58,7 +58,7 @@ class Block(NamedTuple):
 class Layout:
     """How individuals are laid out: a call is one table of words, a row a block, as one table is sent at once."""
 
-    machines: tuple[Box | Machine, ...]
+    machines: tuple[Polynomials | Machine, ...]
     outputs: tuple[str, ...]  # names of the equations
     width: int  # individuals of a block
     blocks: int  # of a call

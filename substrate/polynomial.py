@@ -1,6 +1,6 @@
 """Polynomials in one compiled program: rules of sums and products are all the same formula with other coefficients.
 
-    dw = sum_abc c_abc pre**a post**b w**c        every exponent at most `degree`
+    dw = sum_abc c_abc pre**a post**b w**c        a + b + c at most `degree`
 
 A rule that only adds, subtracts and multiplies is expanded, exactly, in integers; its coefficients then run through
 Horner's scheme, variable by variable. That costs a fixed number of multiply-adds and no selects, half as much as
@@ -10,6 +10,9 @@ following the rule's instructions or less, and rules that are equal as formulas 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -18,20 +21,25 @@ from substrate.graph import Graph, Number
 from substrate.plasticity import Seen
 from substrate.program import TooLong
 
-#: Bits of a coefficient while a rule is expanded.
-BITS = 32
-HALF = 1 << BITS - 1
+#: Coefficients are smaller than this.
+LARGEST = 2**31
+#: Bits of an exponent in a monomial.
+BITS = 8
+
+#: Monomials, all exponents in one integer, with their coefficients: to multiply monomials is to add these integers.
+Terms = dict[int, int]
 
 
-#: While a rule is expanded: the polynomial at pre = 2**(BITS i), post = 2**(BITS j), ..., so that its digits are the
-#: coefficients (Kronecker); the highest exponent of each terminal, as one coefficient's place; and what the
-#: magnitudes of the coefficients add up to, or more.
-Term = tuple[int, int, int]
+class Coefficients(NamedTuple):
+    """A polynomial, ready to run."""
+
+    places: list[int]
+    values: list[int]
 
 
 @dataclass(frozen=True)
-class Box:
-    """A machine for polynomials in these terminals, each of at most this degree."""
+class Polynomials:
+    """A machine for polynomials in these terminals, of at most this total degree."""
 
     terminals: tuple[str, ...]
     degree: int
@@ -42,143 +50,121 @@ class Box:
         return ("add", "sub", "mul")
 
     @cached_property
-    def _shape(self) -> tuple[int, ...]:
-        return (self.degree + 1,) * len(self.terminals)
+    def exponents(self) -> tuple[tuple[int, ...], ...]:
+        """Of every coefficient the exponents of the terminals."""
+        each = product(range(self.degree + 1), repeat=len(self.terminals))
+        return tuple(e for e in each if sum(e) <= self.degree)
 
     @cached_property
-    def coefficients(self) -> int:
-        """How many there are."""
-        return int(np.prod(self._shape))
+    def _places(self) -> Mapping[int, int]:
+        """Of every monomial the place of its coefficient."""
+        return {_monomial(e): place for place, e in enumerate(self.exponents)}
 
     @cached_property
-    def _leaves(self) -> Mapping[str, Term]:
-        places = np.ravel_multi_index(tuple(np.eye(len(self.terminals), dtype=int)), self._shape)
-        return {
-            name: (1 << BITS * place, place, 1)
-            for name, place in zip(self.terminals, places.tolist(), strict=True)
-        }
+    def _leaves(self) -> Mapping[str, Terms]:
+        return {name: {1 << BITS * i: 1} for i, name in enumerate(self.terminals)}
 
-    @cached_property
-    def _exponents(self) -> np.ndarray:
-        """Of every coefficient, (coefficient, terminal)."""
-        return np.stack(np.unravel_index(np.arange(self.coefficients), self._shape), axis=1)
-
-    @cached_property
-    def _products(self) -> list[list[int]]:
-        """The highest exponents of a product by those of its factors, -1 where they are too high."""
-        total = self._exponents[:, None] + self._exponents
-        places = np.ravel_multi_index(tuple(np.moveaxis(total, -1, 0)), self._shape, mode="clip")
-        return np.where(total.max(axis=-1) <= self.degree, places, -1).tolist()  # type: ignore[no-any-return]
-
-    @cached_property
-    def _sums(self) -> list[list[int]]:
-        """The highest exponents of a sum."""
-        largest = np.maximum(self._exponents[:, None], self._exponents)
-        return np.ravel_multi_index(tuple(np.moveaxis(largest, -1, 0)), self._shape).tolist()  # type: ignore[no-any-return]
-
-    @cached_property
-    def _offset(self) -> int:
-        """Makes every digit positive."""
-        return sum(HALF << BITS * i for i in range(self.coefficients))
-
-    def schedule(self, graph: Graph) -> dict[str, np.ndarray]:
-        """Expand a graph; the coefficients of every output, the last terminal's exponent running fastest.
+    def schedule(self, graph: Graph) -> dict[str, Coefficients]:
+        """The coefficients of every output.
 
         Raises
         ------
         TooLong
             If the rule is no polynomial with integer coefficients, or its degree is too high.
         """
-        return {name: self._digits(value) for name, (value, _, _) in self._expand(graph).items()}
+        return self.ready(self.expand(graph))
 
-    def _expand(self, graph: Graph) -> dict[str, Term]:
-        products, sums, leaves = self._products, self._sums, self._leaves
-        terms: list[Term] = []
+    def ready(self, expanded: Mapping[str, Terms]) -> dict[str, Coefficients]:
+        """Put coefficients in their places; raises `TooLong` if there is none for a monomial."""
+        places = self._places
+        try:
+            return {
+                name: Coefficients([places[m] for m in terms], list(terms.values()))
+                for name, terms in expanded.items()
+            }
+        except KeyError:
+            raise TooLong from None
 
-        def leaf(operand: str | Number) -> Term:
+    def expand(self, graph: Graph) -> dict[str, Terms]:
+        """Multiply a graph out; raises as `schedule`, also where what has too high a degree cancels later."""
+        leaves, highest = self._leaves, self.degree
+        known: list[Terms] = []
+        degrees: list[int] = []  # or more, where the highest terms cancel
+
+        def leaf(operand: str | Number) -> Terms:
             if isinstance(operand, str):
                 return leaves[operand]
             whole = int(operand.value)
             if whole != operand.value:
                 raise TooLong
-            return whole, 0, abs(whole)
+            return {0: whole}
 
         for function, a, b in graph.nodes:
-            x, high, size = terms[a] if isinstance(a, int) else leaf(a)
-            y, high_b, size_b = terms[b] if isinstance(b, int) else leaf(b)
+            x, high = (known[a], degrees[a]) if isinstance(a, int) else (leaf(a), isinstance(a, str))
+            y, other = (known[b], degrees[b]) if isinstance(b, int) else (leaf(b), isinstance(b, str))
             if function == "mul":
-                value, high, size = x * y, products[high][high_b], size * size_b
-                if high < 0:
+                if high + other > highest:
                     raise TooLong
-            elif function in ("add", "sub"):
-                value, high, size = x + y if function == "add" else x - y, sums[high][high_b], size + size_b
+                terms: Terms = {}
+                for m, c in x.items():
+                    for n, d in y.items():
+                        terms[m + n] = terms.get(m + n, 0) + c * d
+                degrees.append(high + other)
+            elif function == "add" or function == "sub":
+                sign = 1 if function == "add" else -1
+                terms = x.copy()
+                for n, d in y.items():
+                    terms[n] = terms.get(n, 0) + sign * d
+                degrees.append(max(high, other))
             else:
                 raise TooLong
-            if size >= HALF:
-                raise TooLong
-            terms.append((value, high, size))
-        return {
-            name: terms[operand] if isinstance(operand, int) else leaf(operand)
-            for name, operand in graph.outputs.items()
+            known.append(terms)
+        found = {
+            name: known[o] if isinstance(o, int) else leaf(o) for name, o in graph.outputs.items()
         }
-
-    def _digits(self, value: int) -> np.ndarray:
-        raw = (value + self._offset).to_bytes(BITS // 8 * self.coefficients, "little")
-        return np.frombuffer(raw, np.uint32).astype(np.float64) - HALF
-
-    @cached_property
-    def _degrees(self) -> list[int]:
-        """The highest of the highest exponents."""
-        return self._exponents.max(axis=1).tolist()  # type: ignore[no-any-return]
-
-    def among(self, boxes: Sequence["Box"], graph: Graph) -> tuple[int, dict[str, np.ndarray]]:
-        """Expand a graph here, for the first of some boxes of lower degree that holds it; which, and for that one.
-
-        Raises
-        ------
-        TooLong
-            As `schedule`.
-        """
-        found = self._expand(graph)
-        degree = max(self._degrees[high] for _, high, _ in found.values())
-        place, box = next((i, box) for i, box in enumerate(boxes) if box.degree >= degree)
-        kept = (slice(0, box.degree + 1),) * len(self.terminals)
-        return place, {
-            name: self._digits(value).reshape(self._shape)[kept].ravel()
-            for name, (value, _, _) in found.items()
-        }
+        kept = {name: {m: c for m, c in terms.items() if c} for name, terms in found.items()}
+        if any(abs(c) >= LARGEST for terms in kept.values() for c in terms.values()):
+            raise TooLong
+        return kept
 
     def assemble(
-        self, codes: Sequence[np.ndarray], lanes: Iterable[int], blocks: int, width: int
+        self, codes: Sequence[Coefficients], lanes: Iterable[int], blocks: int, width: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lay coefficients out in blocks of `width` lanes: (block, coefficient, 1, width); and which are used."""
-        places = np.fromiter(lanes, int)
-        table = np.zeros((blocks * width, self.coefficients), np.float32)
-        if codes:
-            table[places] = codes
+        table = np.zeros((blocks, len(self.exponents), 1, width), np.float32)
         used = np.zeros(blocks, np.int32)
-        used[places // width] = 1
-        cut = table.reshape(blocks, width, self.coefficients)
-        return np.ascontiguousarray(np.moveaxis(cut, 2, 1))[:, :, None], used
+        for (places, values), lane in zip(codes, lanes, strict=True):
+            block, column = divmod(lane, width)
+            table[block, places, 0, column] = values
+            used[block] = 1
+        return table, used
 
     def runner(self, coefficients: Array, length: Array) -> Callable[[Seen], Array]:
         """What runs at every step: Horner's scheme, innermost in what has the fewest numbers."""
-        base, count = self.degree + 1, len(self.terminals)
-        table = jnp.reshape(coefficients, (base,) * count + coefficients.shape[1:])
 
         def run(seen: Seen) -> Array:
             values = [jnp.asarray(seen[name]) for name in self.terminals]
-            order = sorted(range(count), key=lambda i: -values[i].size)
-            turned = jnp.transpose(table, (*order, *range(count, table.ndim)))
-            return _horner(turned, [values[i] for i in order])
+            order = sorted(range(len(values)), key=lambda i: -values[i].size)
+            table = {tuple(e[i] for i in order): c for e, c in zip(self.exponents, coefficients, strict=True)}
+            return _horner(table, [values[i] for i in order])
 
         return run
 
 
-def _horner(table: Array, variables: Sequence[Array]) -> Array:
+def _monomial(exponents: Iterable[int]) -> int:
+    return sum(e << BITS * i for i, e in enumerate(exponents))
+
+
+def _horner(table: Mapping[tuple[int, ...], Array], variables: Sequence[Array]) -> Array:
+    """The value of a polynomial, given its coefficients by exponents."""
     if not variables:
-        return table
-    *lower, value = (_horner(part, variables[1:]) for part in table)
+        return table[()]
+    parts: list[dict[tuple[int, ...], Array]] = []
+    for (first, *rest), coefficient in table.items():
+        while len(parts) <= first:
+            parts.append({})
+        parts[first][tuple(rest)] = coefficient
+    *lower, value = (_horner(part, variables[1:]) for part in parts)
     for part in reversed(lower):
         value = value * variables[0] + part
     return value
