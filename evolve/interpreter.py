@@ -7,7 +7,7 @@ the length of the longest rule of a block are values, not shapes: nothing recomp
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ LONG, TRIAL = 16, 4
 class Running(NamedTuple):
     """What the devices are at work on."""
 
-    raw: list[Future[Any]]
+    raw: list[Any]
     lanes: list[list[int]]
     members: np.ndarray  # places in the population
 
@@ -103,7 +103,7 @@ class Interpreter:
         self._mesh = Mesh(np.array(devices), ("blocks",))
         self._run = {full: self._compile(full) for full in (False, True)}
         self._resident: dict[int, tuple[Any, list[Any]]] = {}
-        # Several devices may keep the thread that hands them their work until it is done.
+        # Searches go on breeding meanwhile: devices may keep the thread that hands them work until it is done.
         self._line = ThreadPoolExecutor(1)
 
     @property
@@ -225,10 +225,10 @@ class Interpreter:
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        qualities = self._begin(population, runs)
+        qualities = self._line.submit(self._search_qualities, population, runs)
 
         def answer() -> list[np.ndarray]:
-            fitness = self._fitness(qualities(), runs)
+            fitness = self._fitness(qualities.result(), runs)
             answers = [np.full(len(graphs), WORST) for graphs in wanted]
             first = 0
             for own, mine in zip(codes, answers, strict=True):
@@ -238,21 +238,18 @@ class Interpreter:
 
         return answer
 
-    def _begin(self, population: Sequence[Codes], runs: np.ndarray) -> Callable[[], np.ndarray]:
+    def _search_qualities(self, population: Sequence[Codes], runs: np.ndarray) -> np.ndarray:
         """Qualities (individual, setting, instance) on the searches' arenas, nan where a rule diverged at once."""
         long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
         trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
         short = self._start(population, np.flatnonzero(~long), runs)
 
-        def answer() -> np.ndarray:
-            quality = np.full((len(population), *self._scored), np.nan, np.float32)
-            found = self._qualities(trial)
-            alive = trial.members[~np.isnan(found).any(axis=(1, 2))]
-            for running in (short, self._start(population, alive, runs)):
-                quality[running.members] = self._qualities(running)
-            return quality
-
-        return answer
+        quality = np.full((len(population), *self._scored), np.nan, np.float32)
+        found = self._qualities(trial)
+        alive = trial.members[~np.isnan(found).any(axis=(1, 2))]
+        for running in (short, self._start(population, alive, runs)):
+            quality[running.members] = self._qualities(running)
+        return quality
 
     @property
     def _scored(self) -> tuple[int, int]:
@@ -364,7 +361,7 @@ class Interpreter:
         for blocks in self.layout.deal(population, places.tolist(), runs):
             table, own = self.layout.orders(population, blocks, gains, chunks)
             data = self._together if episodes is None else episodes
-            raw.append(self._line.submit(self._run[full], table, data))
+            raw.append(self._run[full](table, data))
             lanes.append(own)
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
@@ -374,7 +371,7 @@ class Interpreter:
         if not running.raw:
             nothing = np.empty((0, *self._scored), np.float32)
             return running.members, (nothing, nothing, {})
-        some = [self._ordered(f.result(), own) for f, own in zip(running.raw, running.lanes, strict=True)]
+        some = [self._ordered(*one) for one in zip(running.raw, running.lanes, strict=True)]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
         ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
@@ -388,7 +385,7 @@ class Interpreter:
     def _qualities(self, running: Running) -> np.ndarray:
         """Wait for the devices; the qualities of the members, as they stand."""
         some = [
-            self._of_lanes([s[0] for s in raw.result()], lanes)
+            self._of_lanes([s[0] for s in raw], lanes)
             for raw, lanes in zip(running.raw, running.lanes, strict=True)
         ]
         return np.concatenate(some) if some else np.empty((0, *self._scored), np.float32)
