@@ -1,6 +1,6 @@
 """What scores rules for a search: the interpreter, or programs compiled for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -8,15 +8,11 @@ import numpy as np
 
 from evolve import compiled
 from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, join
-from evolve.interpreter import Interpreter
+from evolve.interpreter import Answer, Interpreter
 from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.graph import Graph
 from substrate.rule import Slow
-
-#: Waits for scores: of the rules of every search.
-Answer = Callable[[], list[np.ndarray]]
-
 
 class Evaluator(Protocol):
     """The seam between searches and engines; both give the same scores up to rounding."""
@@ -143,7 +139,7 @@ class Compiled:
 
     def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
         """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
-        return lambda: [
+        yield [
             self._scores(graphs, arena).fitness if graphs else np.empty(0)
             for graphs, arena in zip(wanted, self.arenas, strict=True)
         ]

@@ -6,8 +6,8 @@ blocks; each runs its own, one after another, through every group of every setti
 the length of the longest rule of a block are values, not shapes: nothing recompiles.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -49,10 +49,19 @@ BLOCK_LIMIT = 32_768
 LONG, TRIAL = 16, 4
 
 
+#: Answers of several searches when they are there: None after every stage that leads to another one.
+Answer = Iterator[list[np.ndarray] | None]
+
+
+def last(answer: Answer) -> list[np.ndarray]:
+    """Wait for all stages."""
+    return next(found for found in answer if found is not None)
+
+
 class Running(NamedTuple):
     """What the devices are at work on."""
 
-    raw: list[Any]
+    raw: list[Future[Any]]
     lanes: list[list[int]]
     members: np.ndarray  # places in the population
 
@@ -218,38 +227,35 @@ class Interpreter:
 
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, together."""
-        return self.begin(wanted)()
+        return last(self.begin(wanted))
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Callable[[], list[np.ndarray]]:
-        """Start on the fitness of the rules of several searches; call the answer to wait for it."""
+    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
+        """Start on the fitness of the rules of several searches."""
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        qualities = self._line.submit(self._search_qualities, population, runs)
+        long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
+        trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
+        short = self._start(population, np.flatnonzero(~long), runs)
 
-        def answer() -> list[np.ndarray]:
-            fitness = self._fitness(qualities.result(), runs)
+        def stages() -> Answer:
+            quality = np.full((len(population), *self._scored), np.nan, np.float32)
+            found = self._qualities(trial)
+            alive = trial.members[~np.isnan(found).any(axis=(1, 2))]
+            rest = self._start(population, alive, runs)
+            if len(alive):
+                yield None
+            for running in (short, rest):
+                quality[running.members] = self._qualities(running)
+            fitness = self._fitness(quality, runs)
             answers = [np.full(len(graphs), WORST) for graphs in wanted]
             first = 0
             for own, mine in zip(codes, answers, strict=True):
                 mine[list(own)] = fitness[first : first + len(own)]
                 first += len(own)
-            return answers
+            yield answers
 
-        return answer
-
-    def _search_qualities(self, population: Sequence[Codes], runs: np.ndarray) -> np.ndarray:
-        """Qualities (individual, setting, instance) on the searches' arenas, nan where a rule diverged at once."""
-        long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
-        trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
-        short = self._start(population, np.flatnonzero(~long), runs)
-
-        quality = np.full((len(population), *self._scored), np.nan, np.float32)
-        found = self._qualities(trial)
-        alive = trial.members[~np.isnan(found).any(axis=(1, 2))]
-        for running in (short, self._start(population, alive, runs)):
-            quality[running.members] = self._qualities(running)
-        return quality
+        return stages()
 
     @property
     def _scored(self) -> tuple[int, int]:
@@ -361,7 +367,7 @@ class Interpreter:
         for blocks in self.layout.deal(population, places.tolist(), runs):
             table, own = self.layout.orders(population, blocks, gains, chunks)
             data = self._together if episodes is None else episodes
-            raw.append(self._run[full](table, data))
+            raw.append(self._line.submit(self._run[full], table, data))
             lanes.append(own)
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
@@ -371,7 +377,8 @@ class Interpreter:
         if not running.raw:
             nothing = np.empty((0, *self._scored), np.float32)
             return running.members, (nothing, nothing, {})
-        some = [self._ordered(*one) for one in zip(running.raw, running.lanes, strict=True)]
+        pairs = zip(running.raw, running.lanes, strict=True)
+        some = [self._ordered(raw.result(), lanes) for raw, lanes in pairs]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
         ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
@@ -385,7 +392,7 @@ class Interpreter:
     def _qualities(self, running: Running) -> np.ndarray:
         """Wait for the devices; the qualities of the members, as they stand."""
         some = [
-            self._of_lanes([s[0] for s in raw], lanes)
+            self._of_lanes([s[0] for s in raw.result()], lanes)
             for raw, lanes in zip(running.raw, running.lanes, strict=True)
         ]
         return np.concatenate(some) if some else np.empty((0, *self._scored), np.float32)

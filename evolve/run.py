@@ -22,10 +22,10 @@ from evolve.company import alone, company
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
-from evolve.evaluator import Answer, Compiled, Evaluator, Interpreted
+from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
 from evolve.hardware import judged
-from evolve.interpreter import WIDTH
+from evolve.interpreter import WIDTH, Answer
 from evolve.result import Progress, Result
 from evolve.search import Key
 from substrate.devices import give_back
@@ -166,7 +166,11 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Interrupt) -> 
             if rounds % TIDY == 0:
                 give_back()
             half, wanted, answer = turns.popleft()
-            for job, keys, values in zip(jobs, wanted, answer(), strict=True):
+            found = next(answer)
+            if found is None:
+                turns.append((half, wanted, answer))
+                continue
+            for job, keys, values in zip(jobs, wanted, found, strict=True):
                 if job in half and not job.over:
                     values = judged(job.config, keys.values(), values)
                     job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
