@@ -14,6 +14,7 @@ from rules_zoo import RULES
 from substrate.graph import Graph
 from substrate.rule import Slow
 
+
 class Evaluator(Protocol):
     """The seam between searches and engines; both give the same scores up to rounding."""
 
@@ -24,6 +25,10 @@ class Evaluator(Protocol):
     @property
     def width(self) -> int:
         """The same for each of several searches."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether rules are scored while the process does something else."""
 
     def warm(self) -> None:
         """Compile what does not depend on rules."""
@@ -130,6 +135,7 @@ class Compiled:
     """
 
     lanes = width = 1  # every rule costs
+    apart = False
 
     def __init__(self, arenas: Sequence[Arena], slow: tuple[Slow, ...] = ()) -> None:
         self.arenas, self.slow = tuple(arenas), slow

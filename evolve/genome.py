@@ -202,7 +202,9 @@ def _change_many(
     if grid.evolved:
         plain = at < grid.size
         rows, at, draws = rows[plain], at[plain], draws[plain]
-    table = np.frombuffer(b"".join([p.genes for p in parents]), KIND).reshape(len(parents), -1).copy()
+    table = (
+        np.frombuffer(b"".join([p.genes for p in parents]), KIND).reshape(len(parents), -1).copy()
+    )
     table[rows, at] = _others(grid, table, rows, at, draws)
     return [array("i", row.tobytes()) for row in table], changed
 

@@ -101,6 +101,7 @@ class Interpreter:
             largest = max(w[0].size for a in self.arenas[0].episodes for w in jax.tree.leaves(a.w0))
             self.width = max(1, min(WIDTH, BLOCK_LIMIT // largest))
         self.devices = len(devices)
+        self.apart = self.devices > 1 or devices[0].platform != "cpu"
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
         self.groups = self.arenas[0].instances // GROUP
@@ -303,16 +304,16 @@ class Interpreter:
         TooLong
             If no machine holds it.
         """
-        first = len(self._polynomials)
+        expanded = None
         if self._polynomials:
             with suppress(TooLong):
                 expanded = self._polynomials[-1].expand(graph)
-                for tier, machine in enumerate(self._polynomials):
-                    with suppress(TooLong):
-                        return Codes(machine.ready(expanded), tier)
-        for tier, machine in enumerate(self.machines[first:], first):
+        for tier, machine in enumerate(self.machines):
             with suppress(TooLong):
-                return Codes(machine.schedule(graph), tier)
+                if not isinstance(machine, Polynomials):
+                    return Codes(machine.schedule(graph), tier)
+                if expanded is not None:
+                    return Codes(machine.ready(expanded), tier)
         raise TooLong
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, Codes]:
@@ -387,7 +388,11 @@ class Interpreter:
     def _ordered(self, raw: Any, lanes: list[int]) -> Raw:
         """(block, group, GROUP, lane) per setting -> (individual, setting, instance), in the order of the lanes."""
         quality, ceiling = (self._of_lanes([s[k] for s in raw], lanes) for k in (0, 1))
-        return quality, ceiling, {k: self._of_lanes([s[2][k] for s in raw], lanes) for k in raw[0][2]}
+        return (
+            quality,
+            ceiling,
+            {k: self._of_lanes([s[2][k] for s in raw], lanes) for k in raw[0][2]},
+        )
 
     def _qualities(self, running: Running) -> np.ndarray:
         """Wait for the devices; the qualities of the members, as they stand."""

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from substrate.polynomial import Polynomials
+from substrate.polynomial import Coefficients, Polynomials
 from substrate.program import Code, Machine
 
 #: More chunks than any episode has.
@@ -25,7 +25,7 @@ FOREVER = 2**31 - 1
 class Codes(NamedTuple):
     """One individual, ready to run."""
 
-    equations: Mapping[str, Code | np.ndarray]
+    equations: Mapping[str, Code | Coefficients]
     tier: int  # which of the interpreter's machines it is for
 
     @property
@@ -131,13 +131,12 @@ class Layout:
                 for k, j in enumerate(own)
                 for place in range(len(blocks[j].members))
             ]
-            some = [
-                machine.assemble([m.equations[name] for m in members], places, len(own), self.width)
-                for name in self.outputs
-            ]
-            lengths[mine] = np.stack([used for _, used in some], axis=1)
-            arrays = jax.tree.leaves({n: c for n, (c, _) in zip(self.outputs, some, strict=True)})
-            words = [a.reshape(len(own), -1).view(np.int32) for a in arrays]
+            found: dict[str, Any] = {}
+            for column, name in enumerate(self.outputs):
+                some: list[Any] = [m.equations[name] for m in members]
+                found[name], used = machine.assemble(some, places, len(own), self.width)
+                lengths[mine, column] = used
+            words = [a.reshape(len(own), -1).view(np.int32) for a in jax.tree.leaves(found)]
             joined = np.concatenate(words, axis=1)
             codes[mine, : joined.shape[1]] = joined
         return table, lanes
@@ -161,4 +160,4 @@ class Layout:
             lax.bitcast_convert_type(part, a.dtype).reshape(a.shape[1:])
             for part, a in zip(parts, arrays, strict=True)
         ]
-        return jax.tree.unflatten(structure, found)  # type: ignore[no-any-return]
+        return jax.tree.unflatten(structure, found)

@@ -166,9 +166,7 @@ def stale(plan: Plan, ages: Sequence[Age], generation: int) -> frozenset[int]:
 
 def unknown(brood: Brood, known: Known) -> dict[Key, Graph]:
     """The formulas of a brood that have no score yet, each once."""
-    return {
-        c.phenotype.key: c.phenotype.graph for c in brood.novel if c.phenotype.key not in known
-    }
+    return {c.phenotype.key: c.phenotype.graph for c in brood.novel if c.phenotype.key not in known}
 
 
 def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, float]) -> Tally:

@@ -46,7 +46,9 @@ def needed(
         return jax.tree.leaves(use(jax.tree.unflatten(structure, some)))
 
     matters = inputs_of(used, arrays)
-    while (more := [a | b for a, b in zip(matters, inputs_of(moved, arrays, matters), strict=True)]) != matters:
+    while (
+        more := [a | b for a, b in zip(matters, inputs_of(moved, arrays, matters), strict=True)]
+    ) != matters:
         matters = more
 
     def pick(tree: Any) -> list[Any]:
@@ -54,7 +56,9 @@ def needed(
 
     def whole(picked: list[Any]) -> Any:
         rest = iter(picked)
-        some = [next(rest) if on else jnp.zeros_like(a) for a, on in zip(arrays, matters, strict=True)]
+        some = [
+            next(rest) if on else jnp.zeros_like(a) for a, on in zip(arrays, matters, strict=True)
+        ]
         return jax.tree.unflatten(structure, some)
 
     return pick, whole

@@ -100,8 +100,12 @@ class Polynomials:
             return {0: whole}
 
         for function, a, b in graph.nodes:
-            x, high = (known[a], degrees[a]) if isinstance(a, int) else (leaf(a), isinstance(a, str))
-            y, other = (known[b], degrees[b]) if isinstance(b, int) else (leaf(b), isinstance(b, str))
+            x, high = (
+                (known[a], degrees[a]) if isinstance(a, int) else (leaf(a), isinstance(a, str))
+            )
+            y, other = (
+                (known[b], degrees[b]) if isinstance(b, int) else (leaf(b), isinstance(b, str))
+            )
             if function == "mul":
                 if high + other > highest:
                     raise TooLong
@@ -145,7 +149,10 @@ class Polynomials:
         def run(seen: Seen) -> Array:
             values = [jnp.asarray(seen[name]) for name in self.terminals]
             order = sorted(range(len(values)), key=lambda i: -values[i].size)
-            table = {tuple(e[i] for i in order): c for e, c in zip(self.exponents, coefficients, strict=True)}
+            table = {
+                tuple(e[i] for i in order): c
+                for e, c in zip(self.exponents, coefficients, strict=True)
+            }
             return _horner(table, [values[i] for i in order])
 
         return run

@@ -91,9 +91,10 @@ def simulate(
     rate = jnp.broadcast_to(rate, (rate.shape[0], individuals))
 
     gathered, alive = reading.start(episode, state), jnp.ones_like(living(state))
+    drive = jax.tree.map(lambda a: a[0], window(jnp.int32(0), 1))
     pick, whole = needed(
         gathered,
-        lambda g: reading.update(g, episode, Step(first(episode.drive), state, state, rate)),
+        lambda g: reading.update(g, episode, Step(drive, state, state, rate)),
         lambda g: use(Trace(settled(state), g, alive)) if use else g,
     )
     gathered = pick(gathered)
@@ -135,11 +136,6 @@ def simulate(
 def cut(drive: Any, start: Array, steps: int) -> Any:
     """So many steps of a drive."""
     return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, steps), drive)
-
-
-def first(drive: Any) -> Any:
-    """The first step of a drive."""
-    return jax.tree.map(lambda a: a[0], drive)
 
 
 def length(episode: Episode) -> int:
