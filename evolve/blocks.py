@@ -43,14 +43,16 @@ class Blocks:
 
         The table of orders is (block, word), episodes are (arena, group, ...).
         """
-        return tuple(
-            self._setting(setting, episode, table, full)
-            for setting, episode in zip(self.settings, episodes, strict=True)
-        )
+        pairs = zip(self.settings, episodes, strict=True)
+        return tuple(self._setting(i, *pair, table, full) for i, pair in enumerate(pairs))
 
-    def _setting(self, setting: Setting, episodes: Episode, table: Array, full: bool) -> Any:
-        """Run this device's blocks through the groups of one setting; episodes are (arena, group, ...)."""
+    def _setting(
+        self, index: int, setting: Setting, episodes: Episode, table: Array, full: bool
+    ) -> Any:
+        """Run this device's blocks through the groups of one setting; what is not run is nan."""
         blocks, groups = table.shape[0], self.groups
+        units = self.layout.order(table[0]).units  # the same in all rows
+        begin, end = jnp.clip(units - index * groups, 0, groups)
         folded = foldable(episodes, self.layout.width, leading=2)
 
         def on(tier: int, order: Order, group: Array) -> Any:
@@ -96,14 +98,14 @@ class Blocks:
             return lax.switch(order.tier, machines, order, group)
 
         def one(i: Array, results: Any) -> Any:
-            block, group = i // groups, i % groups
+            block, group = i // (end - begin), begin + i % (end - begin)
             return jax.tree.map(
                 lambda kept, new: kept.at[block, group].set(new), results, at(block, group)
             )
 
         shapes = jax.eval_shape(at, jnp.int32(0), jnp.int32(0))
         empty = jax.tree.map(lambda s: jnp.full((blocks, groups, *s.shape), jnp.nan), shapes)
-        return lax.fori_loop(0, self.layout.used(table) * groups, one, empty)
+        return lax.fori_loop(0, self.layout.used(table) * (end - begin), one, empty)
 
 
 def _lanes(code: Array, folded: bool) -> Array:

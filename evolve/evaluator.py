@@ -33,8 +33,15 @@ class Evaluator(Protocol):
     def warm(self) -> None:
         """Compile what does not depend on rules."""
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
-        """Start on the fitness of the rules of several searches, each on its training instances."""
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        hurdles: Sequence[Sequence[float]] | None = None,
+    ) -> Answer:
+        """Start on the fitness of the rules of several searches, each on its training instances.
+
+        Of a rule that cannot reach its hurdle anything below it may be said.
+        """
 
     def score_graphs(
         self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
@@ -143,7 +150,11 @@ class Compiled:
     def warm(self) -> None:
         """Nothing can be compiled before its rule is known."""
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        hurdles: Sequence[Sequence[float]] | None = None,
+    ) -> Answer:
         """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
         yield [
             self._scores(graphs, arena).fitness if graphs else np.empty(0)

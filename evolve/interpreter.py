@@ -45,6 +45,9 @@ BLOCK_LIMIT = 32_768
 #: most of them diverge at once.
 LONG, TRIAL = 16, 4
 
+#: The first group of the first setting, where a race begins, in arrays (individual, setting, instance).
+FIRST = 0, slice(0, GROUP)
+
 
 #: Answers of several searches when they are there: None after every stage that leads to another one.
 Answer = Iterator[list[np.ndarray] | None]
@@ -168,30 +171,52 @@ class Interpreter:
         """Fitness of the rules of several searches, each on the arena in its place, together."""
         return last(self.begin(wanted))
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
-        """Start on the fitness of the rules of several searches."""
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        hurdles: Sequence[Sequence[float]] | None = None,
+    ) -> Answer:
+        """Start on the fitness of the rules of several searches.
+
+        A race: long rules are tried on a first chunk of steps, all on the first group of instances, and the rest is
+        for those who live and who, were they perfect from there on, would take their hurdle. Whoever would not gets
+        the fitness that it would then have.
+        """
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
         long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
-        trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
-        short = self._start(population, np.flatnonzero(~long), runs)
+        bars = np.full(len(population), -np.inf)
+        if hurdles is not None and all(s.bounded for s in self.arenas[0].settings):
+            flat = [own[i] for own, some in zip(hurdles, codes, strict=True) for i in some]
+            bars = np.array(flat)
+        first, rest = (0, 1), (1, self.groups * len(self.arenas[0].settings))
+        trial = self._start(population, np.flatnonzero(long), runs, chunks=1, units=first)
+        short = self._start(population, np.flatnonzero(~long), runs, units=first)
 
         def stages() -> Answer:
-            quality = np.full((len(population), *self._scored), np.nan, np.float32)
-            found = self._qualities(trial)
-            alive = trial.members[~np.isnan(found).any(axis=(1, 2))]
-            rest = self._start(population, alive, runs)
+            tried = self._qualities(trial)[:, *FIRST]
+            alive = trial.members[~np.isnan(tried).any(axis=1)]
+            heat = self._start(population, alive, runs, units=first)
             if len(alive):
                 yield None
-            for running in (short, rest):
+            quality = np.full((len(population), *self._scored), np.nan, np.float32)
+            for running in (short, heat):
                 quality[running.members] = self._qualities(running)
-            fitness = self._fitness(quality, runs)
+            fitness = self._most(quality, runs)
+            going = np.flatnonzero(~(fitness + 1e-6 < bars) & (fitness > WORST))
+            if rest[1] > 1:
+                final = self._start(population, going, runs, units=rest)
+                if len(going):
+                    yield None
+                found = self._qualities(final)
+                found[:, *FIRST] = quality[(final.members, *FIRST)]
+                fitness[final.members] = self._fitness(found, runs[final.members])
             answers = [np.full(len(graphs), WORST) for graphs in wanted]
-            first = 0
+            place = 0
             for own, mine in zip(codes, answers, strict=True):
-                mine[list(own)] = fitness[first : first + len(own)]
-                first += len(own)
+                mine[list(own)] = fitness[place : place + len(own)]
+                place += len(own)
             yield answers
 
         return stages()
@@ -206,6 +231,12 @@ class Interpreter:
         floor, ceiling = self._bounds
         score = Bounds(floor[runs], ceiling[runs]).normalise(quality)
         return Scores(score, quality, {}).fitness
+
+    def _most(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        """The fitness of individuals that have learned on the first group, were they perfect on all others."""
+        perfect = self._bounds.ceiling[runs]
+        perfect[:, *FIRST] = quality[:, *FIRST]
+        return self._fitness(perfect, runs)
 
     @cached_property
     def _bounds(self) -> Bounds:
@@ -297,6 +328,7 @@ class Interpreter:
         runs: Sequence[int] | np.ndarray,
         *,
         chunks: int = FOREVER,
+        units: tuple[int, int] = (0, FOREVER),
         gains: np.ndarray | None = None,
         full: bool = False,
         episodes: Any = None,
@@ -304,7 +336,7 @@ class Interpreter:
         """Hand blocks of the individuals in these places to the devices, which run them while we go on."""
         raw, lanes, members = [], [], []
         for blocks in self.layout.deal(population, places.tolist(), runs):
-            table, own = self.layout.orders(population, blocks, gains, chunks)
+            table, own = self.layout.orders(population, blocks, gains, chunks, units)
             data = self._together if episodes is None else episodes
             raw.append(self._line.submit(self._run[full], table, data))
             lanes.append(own)

@@ -38,6 +38,7 @@ class Order(NamedTuple):
     """What one block is to do."""
 
     lengths: Array  # of every equation, 0 where the block is not in use
+    units: Array  # the first and the last but one of the groups that learn, counted through all settings
     tier: Array  # whose machine runs it
     chunks: Array  # after so many times CHUNK steps it is enough
     arenas: Array  # of every lane, the same where lanes cannot be mixed
@@ -95,7 +96,7 @@ class Layout:
     def _starts(self) -> tuple[int, ...]:
         """Where in a row every part of an order begins, and where the row ends."""
         room = max(sum(a.size for a in arrays) for arrays, _ in self._shapes)
-        sizes = (len(self.outputs), 1, 1, self.width, self.width, room)
+        sizes = (len(self.outputs), 2, 1, 1, self.width, self.width, room)
         return tuple(accumulate(sizes, initial=0))
 
     def orders(
@@ -104,13 +105,15 @@ class Layout:
         blocks: Sequence[Block],
         gains: np.ndarray | None = None,
         chunks: int = FOREVER,
+        units: tuple[int, int] = (0, FOREVER),
     ) -> tuple[np.ndarray, list[int]]:
         """Lay out the blocks of a call, (block, word), and tell the lane of every member."""
         share = self.blocks // self.devices
         rows = [rank % self.devices * share + rank // self.devices for rank in range(len(blocks))]
         table = np.zeros((self.blocks, self._starts[-1]), np.int32)
-        lengths, tiers, limit, arenas, factors, codes = np.split(table, self._starts[1:-1], axis=1)
-        limit[:] = chunks
+        parts = np.split(table, self._starts[1:-1], axis=1)
+        lengths, range_, tiers, limit, arenas, factors, codes = parts
+        range_[:], limit[:] = units, chunks
         factors.view(np.float32)[:] = 1
         lanes: list[int] = []
         for row, block in zip(rows, blocks, strict=True):
@@ -147,9 +150,9 @@ class Layout:
 
     def order(self, row: Array) -> Order:
         """Read a row of the table."""
-        lengths, tier, chunks, arenas, gains, codes = jnp.split(row, self._starts[1:-1])
+        lengths, units, tier, chunks, arenas, gains, codes = jnp.split(row, self._starts[1:-1])
         factors = lax.bitcast_convert_type(gains, jnp.float32)
-        return Order(lengths, tier[0], chunks[0], arenas, factors, codes)
+        return Order(lengths, units, tier[0], chunks[0], arenas, factors, codes)
 
     def programs(self, codes: Array, tier: int) -> dict[str, Any]:
         """The arrays that a machine reads, by equation."""

@@ -26,7 +26,7 @@ from evolve.hardware import judged
 from evolve.interpreter import WIDTH, Answer
 from evolve.interrupt import Interrupt, Wish
 from evolve.result import Progress, Result
-from evolve.search import Key
+from evolve.search import Key, hurdle
 from substrate.devices import give_back
 from substrate.errors import UserError
 from substrate.graph import Graph, from_rule
@@ -135,7 +135,11 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Wish) -> float
 
     def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], Answer]:
         wanted = [job.pilot.wanted(lanes) if job in half and not job.over else {} for job in jobs]
-        return wanted, evaluator.begin([list(w.values()) for w in wanted])
+        hurdles = [
+            list(map(hurdle(job.config.plan, job.pilot.state), w.values())) if w else []
+            for job, w in zip(jobs, wanted, strict=True)
+        ]
+        return wanted, evaluator.begin([list(w.values()) for w in wanted], hurdles)
 
     with _few_collections():
         halves = [half for half in (jobs[::2], jobs[1::2]) if half] if evaluator.apart else [jobs]

@@ -169,6 +169,25 @@ def unknown(brood: Brood, known: Known) -> dict[Key, Graph]:
     return {c.phenotype.key: c.phenotype.graph for c in brood.novel if c.phenotype.key not in known}
 
 
+def hurdle(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
+    """The least score with which a formula can still matter: as a parent on any island, or in an archive.
+
+    Parents and archives only get better, so what falls short of it once never matters; not so where islands are
+    drawn anew, or where size counts.
+    """
+    if plan.selection != "score" or plan.patience or not state.islands[0][0].scored:
+        return lambda graph: -np.inf
+    kept = state.hall[-1].score if len(state.hall) == state.hall.maxsize else -np.inf
+    least = min(kept, *(island[-1].score for island in state.islands))
+    front = state.front
+
+    def of(graph: Graph) -> float:
+        size = len(graph.nodes)
+        return min(least, max((i.score for s, i in front.items() if s <= size), default=-np.inf))
+
+    return of
+
+
 def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, float]) -> Tally:
     """Score a brood, archive it, and let it compete; what was found is what was unknown of it.
 
