@@ -1,5 +1,8 @@
 """Fixtures that walk the registries: a new rule or task is covered because its file exists."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import jax
 import pytest
 
@@ -29,3 +32,26 @@ def rule(request):
 def family(request):
     """Every task family."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory) -> Callable[[Path], Path]:
+    """Makes a folder an empty run store by copying one: MLflow takes more than a second to make its tables."""
+    from evolve.tracking import Store
+
+    made = tmp_path_factory.mktemp("made") / "runs"
+    Store(made, write=True).close()
+    database = (made / "mlflow.db").read_bytes()
+
+    def new(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mlflow.db").write_bytes(database)
+        return folder
+
+    return new
+
+
+@pytest.fixture
+def folder(new_store, tmp_path) -> Path:
+    """An empty run store."""
+    return new_store(tmp_path / "with a space" / "runs")
