@@ -1,5 +1,7 @@
-"""Fixtures that walk the registries: a new rule or task is covered because its file exists."""
+"""How the suite runs; fixtures that walk the registries: a new rule or task is covered because its file exists."""
 
+import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,31 @@ configure()
 
 from rules_zoo import RULES  # noqa: E402 - JAX must be set up first
 from tasks import FAMILIES  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Plain `pytest` runs in two processes if pytest-xdist is there: compiling, most of the work, uses one core.
+
+    Whatever names tests or says how to run them (`pytest FILE`, `-k`, `-n`, `-s`, `--pdb`) runs as it says.
+    """
+    option = config.option
+    if (
+        config.args_source == config.ArgsSource.TESTPATHS
+        and config.pluginmanager.hasplugin("xdist")
+        and not hasattr(config, "workerinput")
+        and option.numprocesses is None
+        and option.capture != "no"
+        and not (option.keyword or option.usepdb or option.collectonly)
+        and (os.cpu_count() or 1) > 1
+    ):
+        # Whole files, whose fixtures are shared.
+        option.numprocesses, option.dist = 2, "loadfile"
+
+
+def pytest_collection_finish(session):
+    """What has been imported stays: the collector need not look through it a thousand times."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
