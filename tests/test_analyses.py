@@ -52,7 +52,10 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
     weights = [0.7 * lanes(4, 4), 0.7 * lanes(3, 5)]
     x = lanes(3, 20)
     target = jnp.moveaxis(jax.nn.one_hot(RNG.integers(3, size=20), 3), 1, 0)[..., None, None]
-    found = sharpness(weights, Layers((), (), (), ()), x, target, Net("tanh", "softmax"))
+    measured = jax.jit(
+        lambda w: sharpness(w, Layers((), (), (), ()), x, target, Net("tanh", "softmax"))
+    )
+    found = measured(weights)
     sizes = [w[..., 0, 0].size for w in weights]
 
     def loss(flat: jax.Array, k: int, p: int) -> jax.Array:
@@ -63,9 +66,10 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
         u = answer(shaped, (), x[..., k : k + 1, p : p + 1], ACTIVATIONS["tanh"]).u[-1]
         return jnp.mean(OUTPUTS["softmax"].loss(u, target))
 
+    hessian = jax.jit(jax.hessian(loss), static_argnums=(1, 2))
     for k in range(2):
         flat = jnp.concatenate([w[..., k, 0].ravel() for w in weights])
-        values = np.linalg.eigvalsh(jax.hessian(loss)(flat, k, 0))
+        values = np.linalg.eigvalsh(hessian(flat, k, 0))
         largest = values[np.argmax(np.abs(values))]
         assert float(found[k, 0]) == pytest.approx(largest, rel=0.03)
 
