@@ -6,7 +6,8 @@ blocks; each runs its own, one after another, through every group of every setti
 the length of the longest rule of a block are values, not shapes: nothing recompiles.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -29,9 +30,9 @@ from evolve.evaluate import (
     join,
     learn,
 )
-from evolve.orders import FOREVER, Codes, Layout, Orders
+from evolve.orders import FOREVER, Codes, Layout, Order
 from substrate.graph import Graph, from_rule
-from substrate.polynomial import Box
+from substrate.polynomial import Polynomials
 from substrate.program import Machine, TooLong, interpret
 from substrate.rule import Rule, Slow
 from substrate.simulate import CHUNK, Episode, fold
@@ -48,10 +49,19 @@ BLOCK_LIMIT = 32_768
 LONG, TRIAL = 16, 4
 
 
+#: Answers of several searches when they are there: None after every stage that leads to another one.
+Answer = Iterator[list[np.ndarray] | None]
+
+
+def last(answer: Answer) -> list[np.ndarray]:
+    """Wait for all stages."""
+    return next(found for found in answer if found is not None)
+
+
 class Running(NamedTuple):
     """What the devices are at work on."""
 
-    raw: list[Any]
+    raw: list[Future[Any]]
     lanes: list[list[int]]
     members: np.ndarray  # places in the population
 
@@ -77,7 +87,7 @@ class Interpreter:
     def __init__(
         self,
         arenas: Arena | Sequence[Arena],
-        machines: Machine | Sequence[Box | Machine],
+        machines: Machine | Sequence[Polynomials | Machine],
         capacity: int,
         outputs: tuple[str, ...] = ("dw",),
         slow: tuple[Slow, ...] = (),
@@ -91,6 +101,7 @@ class Interpreter:
             largest = max(w[0].size for a in self.arenas[0].episodes for w in jax.tree.leaves(a.w0))
             self.width = max(1, min(WIDTH, BLOCK_LIMIT // largest))
         self.devices = len(devices)
+        self.apart = self.devices > 1 or devices[0].platform != "cpu"
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
         self.groups = self.arenas[0].instances // GROUP
@@ -102,11 +113,18 @@ class Interpreter:
         self._mesh = Mesh(np.array(devices), ("blocks",))
         self._run = {full: self._compile(full) for full in (False, True)}
         self._resident: dict[int, tuple[Any, list[Any]]] = {}
+        # Searches go on breeding meanwhile: devices may keep the thread that hands them work until it is done.
+        self._line = ThreadPoolExecutor(1)
 
     @property
     def lanes(self) -> int:
         """Individuals that cost as much as one: what all devices do at a time."""
         return self.devices * self.width
+
+    @cached_property
+    def _polynomials(self) -> list[Polynomials]:
+        """The machines for polynomials, of rising degree."""
+        return [m for m in self.machines if isinstance(m, Polynomials)]
 
     @property
     def terminals(self) -> frozenset[str]:
@@ -122,10 +140,10 @@ class Interpreter:
         """One program for all machines and settings; with `full`, metrics come too."""
         split, whole = PartitionSpec("blocks"), PartitionSpec()
 
-        def local(orders: Orders, episodes: Any) -> tuple[Any, ...]:
+        def local(table: Array, episodes: Any) -> tuple[Any, ...]:
             self.compilations += 1
             return tuple(
-                self._setting(setting, episode, orders, full)
+                self._setting(setting, episode, table, full)
                 for setting, episode in zip(self.arenas[0].settings, episodes, strict=True)
             )
 
@@ -134,21 +152,20 @@ class Interpreter:
         )
         return jax.jit(mapped)
 
-    def _setting(self, setting: Setting, episodes: Episode, orders: Orders, full: bool) -> Any:
+    def _setting(self, setting: Setting, episodes: Episode, table: Array, full: bool) -> Any:
         """Run this device's blocks through the groups of one setting; episodes are (arena, group, ...)."""
-        blocks, groups = orders.gains.shape[0], self.groups
+        blocks, groups = table.shape[0], self.groups
         folded = foldable(episodes, self.width, leading=2)
 
-        def on(tier: int, block: Array, group: Array) -> Any:
-            mine = {
-                name: jax.tree.map(lambda a: _lanes(a[block], folded), code)
-                for name, code in orders.programs[tier].items()
-            }
-            length = {name: orders.lengths[block, i] for i, name in enumerate(self.outputs)}
+        def on(tier: int, order: Order, group: Array) -> Any:
+            mine = jax.tree.map(
+                lambda a: _lanes(a, folded), self.layout.programs(order.codes, tier)
+            )
+            length = dict(zip(self.outputs, order.lengths, strict=True))
             plasticity = beside(
                 interpret(mine, length, self.machines[tier], self.slow), setting.company
             )
-            arenas = orders.arenas[block] if self.layout.mixed else orders.arenas[block, 0]
+            arenas = order.arenas if self.layout.mixed else order.arenas[0]
 
             def mine_of(array: Array) -> Array:
                 """(..., K, 1), or with an arena for every individual (..., K, P)."""
@@ -169,16 +186,18 @@ class Interpreter:
                 setting,
                 plasticity,
                 episode,
-                orders.gains[block],
+                order.gains,
                 folded,
-                chunks=orders.chunks[block],
+                chunks=order.chunks,
                 window=window,
+                full=full,
             )
-            return quality, ceiling, metrics if full else {}
+            return quality, ceiling, metrics
 
         def at(block: Array, group: Array) -> Any:
             machines = [partial(on, tier) for tier in range(len(self.machines))]
-            return lax.switch(orders.tiers[block], machines, block, group)
+            order = self.layout.order(table[block])
+            return lax.switch(order.tier, machines, order, group)
 
         def one(i: Array, results: Any) -> Any:
             block, group = i // groups, i % groups
@@ -188,9 +207,7 @@ class Interpreter:
 
         shapes = jax.eval_shape(at, jnp.int32(0), jnp.int32(0))
         empty = jax.tree.map(lambda s: jnp.full((blocks, groups, *s.shape), jnp.nan), shapes)
-        # Blocks in use come first, so their number is enough to know.
-        used = jnp.sum(orders.lengths[:, 0] > 0)
-        return lax.fori_loop(0, used * groups, one, empty)
+        return lax.fori_loop(0, self.layout.used(table) * groups, one, empty)
 
     def score(
         self,
@@ -211,44 +228,52 @@ class Interpreter:
 
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, together."""
-        return self.begin(wanted)()
+        return last(self.begin(wanted))
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Callable[[], list[np.ndarray]]:
-        """Start on the fitness of the rules of several searches; call the answer to wait for it."""
+    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
+        """Start on the fitness of the rules of several searches."""
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        qualities = self._begin(population, runs)
-
-        def answer() -> list[np.ndarray]:
-            quality = qualities()
-            fitness = [np.full(len(graphs), WORST) for graphs in wanted]
-            for run, own in enumerate(codes):
-                if own:
-                    mine = quality[runs == run]
-                    score = self.bounds(self.arenas[run]).normalise(mine)
-                    fitness[run][list(own)] = Scores(score, mine, {}).fitness
-            return fitness
-
-        return answer
-
-    def _begin(self, population: Sequence[Codes], runs: np.ndarray) -> Callable[[], np.ndarray]:
-        """Qualities (individual, setting, instance) on the searches' arenas, nan where a rule diverged at once."""
         long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
         trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
         short = self._start(population, np.flatnonzero(~long), runs)
 
-        def answer() -> np.ndarray:
-            places, (found, _, _) = self._collect(trial)
-            alive = ~np.isnan(found).any(axis=(1, 2))
-            rest = self._start(population, places[alive], runs)
-            quality = np.full((len(population), *found.shape[1:]), np.nan, np.float32)
+        def stages() -> Answer:
+            quality = np.full((len(population), *self._scored), np.nan, np.float32)
+            found = self._qualities(trial)
+            alive = trial.members[~np.isnan(found).any(axis=(1, 2))]
+            rest = self._start(population, alive, runs)
+            if len(alive):
+                yield None
             for running in (short, rest):
-                places, (found, _, _) = self._collect(running)
-                quality[places] = found
-            return quality
+                quality[running.members] = self._qualities(running)
+            fitness = self._fitness(quality, runs)
+            answers = [np.full(len(graphs), WORST) for graphs in wanted]
+            first = 0
+            for own, mine in zip(codes, answers, strict=True):
+                mine[list(own)] = fitness[first : first + len(own)]
+                first += len(own)
+            yield answers
 
-        return answer
+        return stages()
+
+    @property
+    def _scored(self) -> tuple[int, int]:
+        """Settings, and instances of each."""
+        return len(self.arenas[0].settings), GROUP * self.groups
+
+    def _fitness(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        """Fitness of individuals of several searches, as `Scores` has it."""
+        floor, ceiling = self._bounds
+        score = Bounds(floor[runs], ceiling[runs]).normalise(quality)
+        return Scores(score, quality, {}).fitness
+
+    @cached_property
+    def _bounds(self) -> Bounds:
+        """Floors and ceilings of all searches, (search, setting, instance)."""
+        own = [self.bounds(arena) for arena in self.arenas]
+        return Bounds(np.stack([b.floor for b in own]), np.stack([b.ceiling for b in own]))
 
     @cached_property
     def _worth_trying(self) -> bool:
@@ -279,9 +304,16 @@ class Interpreter:
         TooLong
             If no machine holds it.
         """
+        expanded = None
+        if self._polynomials:
+            with suppress(TooLong):
+                expanded = self._polynomials[-1].expand(graph)
         for tier, machine in enumerate(self.machines):
             with suppress(TooLong):
-                return Codes(machine.schedule(graph), tier)
+                if not isinstance(machine, Polynomials):
+                    return Codes(machine.schedule(graph), tier)
+                if expanded is not None:
+                    return Codes(machine.ready(expanded), tier)
         raise TooLong
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, Codes]:
@@ -334,8 +366,9 @@ class Interpreter:
         """Hand blocks of the individuals in these places to the devices, which run them while we go on."""
         raw, lanes, members = [], [], []
         for blocks in self.layout.deal(population, places.tolist(), runs):
-            orders, own = self.layout.orders(population, blocks, gains, chunks)
-            raw.append(self._run[full](orders, self._together if episodes is None else episodes))
+            table, own = self.layout.orders(population, blocks, gains, chunks)
+            data = self._together if episodes is None else episodes
+            raw.append(self._line.submit(self._run[full], table, data))
             lanes.append(own)
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
@@ -343,10 +376,10 @@ class Interpreter:
     def _collect(self, running: Running) -> tuple[np.ndarray, Raw]:
         """Wait for the devices; the places, rising, and the answers in their order."""
         if not running.raw:
-            shape = 0, len(self.arenas[0].settings), GROUP * self.groups
-            nothing = np.empty(shape, np.float32)
+            nothing = np.empty((0, *self._scored), np.float32)
             return running.members, (nothing, nothing, {})
-        some = [self._ordered(*one) for one in zip(running.raw, running.lanes, strict=True)]
+        pairs = zip(running.raw, running.lanes, strict=True)
+        some = [self._ordered(raw.result(), lanes) for raw, lanes in pairs]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
         ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
@@ -354,14 +387,27 @@ class Interpreter:
 
     def _ordered(self, raw: Any, lanes: list[int]) -> Raw:
         """(block, group, GROUP, lane) per setting -> (individual, setting, instance), in the order of the lanes."""
+        quality, ceiling = (self._of_lanes([s[k] for s in raw], lanes) for k in (0, 1))
+        return (
+            quality,
+            ceiling,
+            {k: self._of_lanes([s[2][k] for s in raw], lanes) for k in raw[0][2]},
+        )
 
+    def _qualities(self, running: Running) -> np.ndarray:
+        """Wait for the devices; the qualities of the members, as they stand."""
+        some = [
+            self._of_lanes([s[0] for s in raw.result()], lanes)
+            for raw, lanes in zip(running.raw, running.lanes, strict=True)
+        ]
+        return np.concatenate(some) if some else np.empty((0, *self._scored), np.float32)
+
+    def _of_lanes(self, settings: Sequence[Array], lanes: list[int]) -> np.ndarray:
         def one(array: Array) -> np.ndarray:
             wide = np.moveaxis(np.asarray(array), -1, 1).reshape(self.blocks * self.width, -1)
             return wide[lanes]
 
-        quality, ceiling = (np.stack([one(s[k]) for s in raw], axis=1) for k in (0, 1))
-        metrics = {k: np.stack([one(s[2][k]) for s in raw], axis=1) for k in raw[0][2]}
-        return quality, ceiling, metrics
+        return np.stack([one(array) for array in settings], axis=1)
 
     def _send(self, arenas: Sequence[Arena], rows: np.ndarray) -> Any:
         """Episodes of these groups of some arenas, (arena, group, ...), on every device."""
