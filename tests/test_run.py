@@ -12,8 +12,9 @@ from evolve import run as loop
 from evolve.ahead import Pilot
 from evolve.config import RunConfig
 from evolve.finish import _simplified, choose
+from evolve.interrupt import Interrupt
 from evolve.result import Candidate
-from evolve.run import Interrupt, Job, run, run_together
+from evolve.run import Job, run, run_together
 from substrate import POST, PRE, Rule, Slow, W, names
 from substrate.devices import give_back
 
@@ -96,18 +97,18 @@ def test_constants_are_tuned_where_they_evolve():
 
 @pytest.mark.parametrize("searches", [1, 3])
 def test_free_memory_is_returned_again_and_again_while_searches_run(searches, monkeypatch):
-    """Every so many rounds, of which there is one a call of the evaluator, in however many halves they advance."""
+    """Every so many rounds, of which each asks for one answer, in however many halves the searches advance."""
     rounds, returned = [], []
 
     class Worthless:
         lanes = width = 8
+        apart = True
 
         def begin(self, wanted):
-            def answer():
-                rounds.append(len(wanted))
-                return [np.zeros(len(own)) for own in wanted]
-
-            return answer
+            rounds.append("waits")
+            yield None
+            rounds.append("answers")
+            yield [np.zeros(len(own)) for own in wanted]
 
     monkeypatch.setattr(loop, "TIDY", 2)
     monkeypatch.setattr(loop, "give_back", lambda: returned.append(len(rounds) + 1))
