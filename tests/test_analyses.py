@@ -8,7 +8,7 @@ import pytest
 from evolve import compiled
 from evolve.company import alone, together
 from evolve.config import RunConfig
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluate import Arena
 from evolve.interpreter import Interpreter
 from evolve.run import run
 from rules_zoo import RULES
@@ -85,11 +85,9 @@ def test_feedback_comes_to_agree_with_the_forward_weights():
     """Lillicrap et al. 2016: below 70 degrees, from 90 where nothing learns; backprop's own angle is 0."""
     options = DIGITS.options(samples=1500, analyses=True)
     arena = Arena(DIGITS, options, 0, "test", 10)
-    bounds = Bounds(np.zeros((1, 10)), np.ones((1, 10)))
-    metrics = {
-        name: compiled.measure(RULES[name], arena, bounds).metrics
-        for name in ("feedback_alignment", "backprop", "delta")
-    }
+    learners = ("feedback_alignment", "backprop", "delta")
+    found = compiled.instances([RULES[name] for name in learners], arena)
+    metrics = {name: own for name, (_, _, own) in zip(learners, found, strict=True)}
     assert metrics["feedback_alignment"]["feedback_angle_1"].mean() < 70
     assert metrics["delta"]["feedback_angle_1"].mean() == pytest.approx(90, abs=5)
     assert metrics["backprop"]["update_angle_1"].max() < 0.5

@@ -28,9 +28,11 @@ def measured(name: str, options, instances: int = 10, seed: int = 0) -> Scores:
 def test_a_melody_is_played_without_teacher_by_the_published_rule_alone():
     """Half of the teaching; Hebb's rule copies the teacher and plays nothing, as does a network at rest."""
     options = FAMILY.options(teaching=100)
-    quality = {name: measured(name, options).quality[0, 0] for name in ("elise", "hebb", "frozen")}
-    assert np.median(quality["elise"]) > 0.7
-    assert np.median(quality["hebb"]) < 0.4 and np.median(quality["frozen"]) < 0.4
+    arena = Arena(FAMILY, options, 0, "test", 10)
+    raw = compiled.instances([RULES[name] for name in ("elise", "hebb", "frozen")], arena)
+    own, hebb, frozen = (np.median(quality) for quality, _, _ in raw)
+    assert own > 0.7
+    assert hebb < 0.4 and frozen < 0.4
 
 
 @pytest.mark.slow
