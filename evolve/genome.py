@@ -180,14 +180,18 @@ def _change_few(
 ) -> tuple[list[Genes], list[list[int]]]:
     """Change genes one by one; the places that changed, constants among them, go by parent."""
     width, size = grid.size + grid.evolved, grid.size
+    counts, bases, shifts = grid.plain_alleles
     genes = [p.genes[:] for p in parents]
     changed: list[list[int]] = [[] for _ in parents]
     for place, draw in zip(chosen, draws, strict=True):
         row, at = divmod(place, width)
         changed[row].append(at)
-        if at < size:
-            own = genes[row]
-            own[at] = _other(grid, own[at], at, draw)
+        if at < size and (count := counts[at]) > 1:  # as `_other`, without a call for each
+            own, base, shift = genes[row], bases[at], shifts[at]
+            old, rank = own[at], int(draw * (count - 1))
+            if rank >= (old if old < base else old - shift):
+                rank += 1
+            own[at] = rank if rank < base else rank + shift
     return genes, changed
 
 

@@ -220,8 +220,10 @@ def compete(
     survivors = []
     for i, island in enumerate(islands):
         own = brood.children[i * plan.children : (i + 1) * plan.children]
-        rivals = [] if i in brood.redrawn else island
-        survivors.append(select([c for c in own if c.score_ is not None] + rivals, plan.parents))
+        rivals = [c for c in own if c.score_ is not None]
+        if i not in brood.redrawn:
+            rivals += island
+        survivors.append(select(rivals, plan.parents))
     if plan.migration and generation % plan.migration == 0:
         young = {i for i, a in enumerate(ages) if a.born and generation - a.born < plan.patience}
         _migrate(plan, survivors, young | brood.redrawn)

@@ -25,6 +25,8 @@ from substrate.program import TooLong
 LARGEST = 2**31
 #: Bits of an exponent in a monomial.
 BITS = 8
+#: Where a variable has so many times fewer numbers than another, what depends on it alone is computed once.
+SHARED = 4
 
 #: Monomials, all exponents in one integer, with their coefficients: to multiply monomials is to add these integers.
 Terms = dict[int, int]
@@ -153,13 +155,37 @@ class Polynomials:
                 tuple(e[i] for i in order): c
                 for e, c in zip(self.exponents, coefficients, strict=True)
             }
-            return _horner(table, [values[i] for i in order])
+            ordered = [values[i] for i in order]
+            if ordered[0].size >= SHARED * ordered[-1].size:
+                table = _put_in(table, ordered.pop())
+            return _horner(table, ordered)
 
         return run
 
 
 def _monomial(exponents: Iterable[int]) -> int:
     return sum(e << BITS * i for i, e in enumerate(exponents))
+
+
+def _put_in(table: Mapping[tuple[int, ...], Array], value: Array) -> dict[tuple[int, ...], Array]:
+    """Give the last variable its value, for all monomials of the others at once.
+
+    Left to `_horner`, XLA would do this anew for every number of the others.
+    """
+    others = sorted(
+        {e[:-1] for e in table}, key=sum
+    )  # lowest first: they go with the highest powers
+    total = None
+    for power in range(max(e[-1] for e in table), -1, -1):
+        part = jnp.stack([table[(*e, power)] for e in others if (*e, power) in table])
+        part = part.reshape(len(part), *(1,) * (value.ndim + 1 - part.ndim), *part.shape[1:])
+        if total is not None:
+            grown = total * value
+            new = jnp.zeros((len(part) - len(grown), *grown.shape[1:]), grown.dtype)
+            part = part + jnp.concatenate([grown, new])
+        total = part
+    assert total is not None
+    return {e: total[i] for i, e in enumerate(others)}
 
 
 def _horner(table: Mapping[tuple[int, ...], Array], variables: Sequence[Array]) -> Array:
