@@ -9,16 +9,15 @@ the length of the longest rule of a block are values, not shapes: nothing recomp
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
-from evolve.company import beside
+from evolve.blocks import Blocks
 from evolve.evaluate import (
     GROUP,
     WORST,
@@ -28,15 +27,13 @@ from evolve.evaluate import (
     Scores,
     foldable,
     join,
-    learn,
 )
-from evolve.orders import FOREVER, Codes, Layout, Order
+from evolve.orders import FOREVER, Codes, Layout
 from substrate.graph import Graph, from_rule
 from substrate.polynomial import Polynomials
-from substrate.program import Machine, TooLong, interpret
+from substrate.program import Machine, TooLong
 from substrate.rule import Rule, Slow
-from substrate.simulate import CHUNK, Episode, fold
-from tasks.base import Setting
+from substrate.simulate import CHUNK
 
 #: Individuals of a block on a CPU; accelerators take them all at once.
 WIDTH = 8
@@ -139,75 +136,16 @@ class Interpreter:
     def _compile(self, full: bool) -> Any:
         """One program for all machines and settings; with `full`, metrics come too."""
         split, whole = PartitionSpec("blocks"), PartitionSpec()
+        blocks = Blocks(self.arenas[0].settings, self.layout, self.groups, self.slow)
 
         def local(table: Array, episodes: Any) -> tuple[Any, ...]:
             self.compilations += 1
-            return tuple(
-                self._setting(setting, episode, table, full)
-                for setting, episode in zip(self.arenas[0].settings, episodes, strict=True)
-            )
+            return blocks.run(table, episodes, full)
 
         mapped = jax.shard_map(
             local, mesh=self._mesh, in_specs=(split, whole), out_specs=split, check_vma=False
         )
         return jax.jit(mapped)
-
-    def _setting(self, setting: Setting, episodes: Episode, table: Array, full: bool) -> Any:
-        """Run this device's blocks through the groups of one setting; episodes are (arena, group, ...)."""
-        blocks, groups = table.shape[0], self.groups
-        folded = foldable(episodes, self.width, leading=2)
-
-        def on(tier: int, order: Order, group: Array) -> Any:
-            mine = jax.tree.map(
-                lambda a: _lanes(a, folded), self.layout.programs(order.codes, tier)
-            )
-            length = dict(zip(self.outputs, order.lengths, strict=True))
-            plasticity = beside(
-                interpret(mine, length, self.machines[tier], self.slow), setting.company
-            )
-            arenas = order.arenas if self.layout.mixed else order.arenas[0]
-
-            def mine_of(array: Array) -> Array:
-                """(..., K, 1), or with an arena for every individual (..., K, P)."""
-                own = array[arenas, group]
-                return jnp.moveaxis(own[..., 0], 0, -1) if self.layout.mixed else own
-
-            def window(start: Array, steps: int) -> Any:
-                def one(array: Array) -> Array:
-                    part = lax.dynamic_slice_in_dim(array, start, steps, axis=2)
-                    return mine_of(part)
-
-                return jax.tree.map(one, episodes.drive)
-
-            rest = jax.tree.map(mine_of, episodes._replace(drive=None))
-            shape = jax.tree.map(lambda a: a[0, 0], episodes.drive)
-            episode = rest._replace(drive=shape)
-            quality, ceiling, metrics = learn(
-                setting,
-                plasticity,
-                episode,
-                order.gains,
-                folded,
-                chunks=order.chunks,
-                window=window,
-                full=full,
-            )
-            return quality, ceiling, metrics
-
-        def at(block: Array, group: Array) -> Any:
-            machines = [partial(on, tier) for tier in range(len(self.machines))]
-            order = self.layout.order(table[block])
-            return lax.switch(order.tier, machines, order, group)
-
-        def one(i: Array, results: Any) -> Any:
-            block, group = i // groups, i % groups
-            return jax.tree.map(
-                lambda kept, new: kept.at[block, group].set(new), results, at(block, group)
-            )
-
-        shapes = jax.eval_shape(at, jnp.int32(0), jnp.int32(0))
-        empty = jax.tree.map(lambda s: jnp.full((blocks, groups, *s.shape), jnp.nan), shapes)
-        return lax.fori_loop(0, self.layout.used(table) * groups, one, empty)
 
     def score(
         self,
@@ -431,11 +369,3 @@ class Interpreter:
             # The arena is kept too, so that its id is not given to another.
             self._resident[id(arena)] = (arena, [self._send([arena], r) for r in rows])
         return self._resident[id(arena)][1]
-
-
-def _lanes(code: Array, folded: bool) -> Array:
-    """Repeat code (segment, SEGMENT, 1, P) for every instance of a group if the lanes are folded."""
-    if not folded:
-        return code
-    *front, _, individuals = code.shape
-    return fold(jnp.broadcast_to(code, (*front, GROUP, individuals)), individuals)
