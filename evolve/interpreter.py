@@ -19,16 +19,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from evolve.answer import Answer, last
 from evolve.blocks import Blocks
-from evolve.evaluate import (
-    GROUP,
-    WORST,
-    Arena,
-    Bounds,
-    Raw,
-    Scores,
-    foldable,
-    join,
-)
+from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, foldable, join
 from evolve.orders import FOREVER, Codes, Layout
 from substrate.graph import Graph, from_rule
 from substrate.polynomial import Polynomials
@@ -40,7 +31,6 @@ from substrate.simulate import CHUNK
 WIDTH = 8
 #: Weights of all lanes of a block beyond which it is made narrower, so that what a rule computes stays in the cache.
 BLOCK_LIMIT = 32_768
-
 
 #: Rules of more instructions than this are tried on a first chunk of steps, if there are at least so many chunks:
 #: most of them diverge at once.
@@ -319,7 +309,7 @@ class Interpreter:
         running = self._start(
             population, np.arange(len(population)), runs, gains=gains, full=full, episodes=episodes
         )
-        return self._collect(running)[1]
+        return self._collect(running)
 
     def _start(
         self,
@@ -343,17 +333,16 @@ class Interpreter:
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
 
-    def _collect(self, running: Running) -> tuple[np.ndarray, Raw]:
-        """Wait for the devices; the places, rising, and the answers in their order."""
+    def _collect(self, running: Running) -> Raw:
+        """Wait for the devices; the answers in the order of the population."""
         if not running.raw:
             nothing = np.empty((0, *self._scored), np.float32)
-            return running.members, (nothing, nothing, {})
+            return nothing, nothing, {}
         pairs = zip(running.raw, running.lanes, strict=True)
         some = [self._ordered(raw.result(), lanes) for raw, lanes in pairs]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
-        ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
-        return running.members[back], ordered
+        return quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
 
     def _ordered(self, raw: Any, lanes: list[int]) -> Raw:
         """(block, group, GROUP, lane) per setting -> (individual, setting, instance), in the order of the lanes."""
