@@ -11,7 +11,7 @@ test instances (networks), in brackets figures measured before us, of how many n
 
     delay                     300 ms         1,200 ms       of the change of W: participation, top share
     readout only (delta)      1.00 (1.00)    0.82 (0.66)
-    rflo                      1.00 (1.00)    0.89 (1.00)    1.08 (1.0), 0.96 (1.00) at 1,200 ms
+    rflo                      1.00 (1.00)    0.89 (1.00)    1.06 (1.0) in the median, 0.96 (1.00) at 1,200 ms
     three_factor, noisy=all   0.88 (0.96)    0.66 (0.53)    1.56 (1.5-1.9), 0.79 (0.72-0.81) at 300 ms;
                                                             2.61, 0.61 at 1,200 ms
 
