@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from evolve import search
 from evolve.genome import Genome, Grid
-from evolve.search import Brood, Individual, Key, Plan, Tally
+from evolve.individual import Individual
+from evolve.search import Brood, Key, Plan, Tally
 from substrate.graph import Graph
 
 #: At most so many generations are foreseen at a time.
@@ -65,13 +66,13 @@ class Pilot:
             self._pending = search.unknown(self._foreseen[0].brood, state.known)
             return self._pending
         generation, islands, ages = state.generation, state.islands, state.ages
+        before = state.rng.bit_generator.state
         pending: dict[Key, Graph] = {}
         met: set[Key] = set()  # by then known, if the guess holds
         fresh, room = 0, lanes
         while len(self._foreseen) < HORIZON and generation < self.generations:
             if self._foreseen and len(pending) + fresh > room:
                 break
-            before = state.rng.bit_generator.state
             redrawn = search.stale(self.plan, ages, generation)
             brood = search.breed(self.grid, self.plan, islands, state.rng, redrawn)
             needed = search.unknown(brood, state.known).items()
@@ -85,11 +86,12 @@ class Pilot:
             met |= dict(needed).keys()
             fresh = len(new)
             generation += 1
-            random = state.rng.bit_generator.state
+            before = random = state.rng.bit_generator.state
             if redrawn or self.plan.selection == "nsga2":
                 self._foreseen.append(Foreseen(brood, random, []))
                 break
-            islands = search.compete(self.plan, islands, self._guess(brood), ages, generation)
+            self._remember(brood)
+            islands = search.compete(self.plan, islands, brood, ages, generation)
             ages = search.aged(self.plan, ages, islands, redrawn, generation)
             self._foreseen.append(Foreseen(brood, random, islands))
         self._pending = pending
@@ -98,19 +100,14 @@ class Pilot:
     def _has(self, key: Key, graph: Graph) -> bool:
         return key in self._found and self._found[key][0] == graph
 
-    def _guess(self, brood: Brood) -> Brood:
-        """The brood with the scores that are known; who has none does not compete."""
-
-        def known(child: Individual) -> Individual:
+    def _remember(self, brood: Brood) -> None:
+        """Give children the scores that are known; who has none does not compete."""
+        peek, found = self.state.known.peek, self._found
+        for child in brood.novel:
             key = child.phenotype.key
-            if child.scored:
-                return child
-            score = self.state.known.peek(key)
-            if score is None and self._has(key, child.phenotype.graph):
-                score = self._found[key][1]
-            return Individual(child.genome, child.phenotype, score)
-
-        return brood._replace(children=[known(c) for c in brood.children])
+            child.score_ = peek(key)
+            if child.score_ is None and key in found and found[key][0] == child.phenotype.graph:
+                child.score_ = found[key][1]
 
     def advance(self, scores: Mapping[Key, float]) -> Iterator[Tally]:
         """Conclude the generations that were foreseen, as far as the guess holds."""

@@ -120,18 +120,19 @@ def rank(
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
     from evolve import display
-    from evolve.ranking import ranking, ranking_on_chip
+    from evolve.ranking import configuration, ranking, ranking_on_chip
 
-    if hardware != "ideal":
+    config = configuration(task, seed, hardware, engine, set_ or [])
+    if not config.profile.ideal:
         from evolve import hardware_display
 
-        chips = ranking_on_chip(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs)
+        chips = ranking_on_chip(config, rules, instances, tune_rate, runs)
         if json:
             display.dump(hardware_display.chip_record(chips))
         else:
             hardware_display.show_chips(chips)
         return
-    table = ranking(task, rules, instances, seed, tune_rate, hardware, set_ or [], runs, engine)
+    table = ranking(config, rules, instances, tune_rate, runs)
     if json:
         display.dump(display.rank_record(table))
     else:

@@ -128,10 +128,9 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
                 episode = jax.tree.map(lambda a: jnp.repeat(a, count, axis=-1), episode)
             apart, answers = large(episode), []
             for rule, values in zip(rules, constants, strict=True):
-                quality, ceiling, metrics = learn(
-                    setting, rule(values), episode, factors, folded, apart
+                answers.append(
+                    learn(setting, rule(values), episode, factors, folded, apart, full=full)
                 )
-                answers.append((quality, ceiling, metrics if full else {}))
             return answers
 
         return lax.map(together, episodes)

@@ -19,7 +19,7 @@ from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
 from substrate.hardware import Profile, admissible, graph_cost, profile
-from substrate.polynomial import Box
+from substrate.polynomial import Polynomials
 from substrate.program import Machine
 from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
@@ -27,7 +27,7 @@ from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
 #: Highest exponents of polynomials by their number of terminals: at most 81 coefficients.
-DEGREES = {1: (6,), 2: (2, 4), 3: (2, 3), 4: (2,)}
+DEGREES = {1: (6,), 2: (3, 6), 3: (3, 5, 7), 4: (3, 5)}
 Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
@@ -292,7 +292,7 @@ class RunConfig(Closed):
         )
 
     @property
-    def machines(self) -> tuple[Box | Machine, ...]:
+    def machines(self) -> tuple[Polynomials | Machine, ...]:
         """What runs these genomes: polynomials, a small machine, and a large one if rules can outgrow it."""
         g = self.genes
         nodes = g.columns * g.rows
@@ -302,14 +302,14 @@ class RunConfig(Closed):
         return (*self._boxes, *((small,) if nodes <= 32 else (small, large)))
 
     @property
-    def _boxes(self) -> tuple[Box, ...]:
+    def _boxes(self) -> tuple[Polynomials, ...]:
         """Polynomials, where rules can be some with integer coefficients; a chip rounds after every operation."""
         g = self.genes
         whole = not g.evolved_constants and all(c == int(c) for c in g.constants)
         terminals = (*g.terminals, *g.slow)
         if self.hardware != "ideal" or not whole:
             return ()
-        return tuple(Box(terminals, degree) for degree in DEGREES.get(len(terminals), ()))
+        return tuple(Polynomials(terminals, degree) for degree in DEGREES.get(len(terminals), ()))
 
     @property
     def plan(self) -> Plan:

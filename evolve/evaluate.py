@@ -13,8 +13,8 @@ from jax import Array
 from substrate.errors import UserError
 from substrate.hardware import Chip, Lanes, Profile
 from substrate.plasticity import Plasticity
-from substrate.simulate import Episode, Window, cut, fold, simulate
-from tasks.base import SPLITS, Family, Options, Setting, draw
+from substrate.simulate import Episode, Trace, Window, cut, fold, simulate
+from tasks.base import SPLITS, Family, Options, Outcome, Setting, draw
 
 #: Score of an individual whose weights diverged, and the least that any instance can score.
 WORST = -1.0
@@ -48,14 +48,14 @@ class Scores(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What 0 and 1 mean, (setting, instance) each."""
+    """What 0 and 1 mean, (setting, instance) each, or (individual, setting, instance)."""
 
     floor: np.ndarray  # quality of not learning
     ceiling: np.ndarray  # quality of the best known solution
 
     def normalise(self, quality: np.ndarray) -> np.ndarray:
         """Score qualities (individual, setting, instance); their mean over instances is exact at 0 and 1."""
-        span = (self.ceiling - self.floor).mean(axis=1, keepdims=True)
+        span = (self.ceiling - self.floor).mean(axis=-1, keepdims=True)
         with np.errstate(invalid="ignore"):
             return np.fmax((quality - self.floor) / span, WORST)
 
@@ -194,6 +194,7 @@ def learn(
     apart: bool = False,
     chunks: Array | None = None,
     window: Window | None = None,
+    full: bool = True,
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Quality (nan where diverged), ceiling and metrics, (GROUP, P) each.
 
@@ -210,16 +211,18 @@ def learn(
         Stop after so many chunks of steps, to see who is alive by then; see `simulate`.
     window
         Where the drive comes from, if not from the episode.
+    full
+        Whether metrics are wanted; what only they need is not gathered otherwise.
     """
     if apart:
-        return _apart(setting, plasticity, episode, gains)
+        return _apart(setting, plasticity, episode, gains, full)
     individuals = gains.shape[0]
     rate = setting.rate * jnp.broadcast_to(gains, (GROUP, individuals))
     if folded:
         window = _folded(window or partial(cut, episode.drive), individuals)
         episode = fold(episode._replace(drive=None), individuals)._replace(drive=episode.drive)
         rate = fold(rate, individuals)
-    quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate, chunks, window)
+    quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate, full, chunks, window)
 
     def shaped(values: Array) -> Array:
         return values.reshape(GROUP, individuals)
@@ -237,15 +240,29 @@ def _lanes(
     plasticity: Plasticity,
     episode: Episode,
     rate: Array,
+    full: bool,
     chunks: Array | None = None,
     window: Window | None = None,
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Results in the shape of the lanes, (K, P), which is that of the rate."""
     plasticity = mounted(setting, plasticity, episode)
+
+    def score(trace: Trace) -> Outcome:
+        outcome = setting.score(episode, trace)
+        return outcome if full else outcome._replace(metrics={})
+
     trace = simulate(
-        setting.network, plasticity, episode, rate, setting.reading, rate.shape[1], chunks, window
+        setting.network,
+        plasticity,
+        episode,
+        rate,
+        setting.reading,
+        rate.shape[1],
+        chunks,
+        window,
+        use=score,
     )
-    outcome = setting.score(episode, trace)
+    outcome = score(trace)
 
     def living(values: Array) -> Array:
         return jnp.where(trace.alive, values, jnp.nan)
@@ -255,13 +272,13 @@ def _lanes(
 
 
 def _apart(
-    setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array
+    setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array, full: bool
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Results (GROUP, P) of lanes that run one by one, as far as the program can tell."""
 
     def lane(instance: Episode, gain: Array) -> Any:
         single = jax.tree.map(lambda a: a[..., None, None], instance)
-        found = _lanes(setting, plasticity, single, jnp.full((1, 1), setting.rate) * gain)
+        found = _lanes(setting, plasticity, single, jnp.full((1, 1), setting.rate) * gain, full)
         return jax.tree.map(lambda a: a[0, 0], found)
 
     # What all individuals share has a last axis of 1 and is not repeated for them.

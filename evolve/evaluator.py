@@ -1,6 +1,6 @@
 """What scores rules for a search: the interpreter, or programs compiled for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -8,14 +8,11 @@ import numpy as np
 
 from evolve import compiled
 from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, join
-from evolve.interpreter import Interpreter
+from evolve.interpreter import Answer, Interpreter
 from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.graph import Graph
 from substrate.rule import Slow
-
-#: Waits for scores: of the rules of every search.
-Answer = Callable[[], list[np.ndarray]]
 
 
 class Evaluator(Protocol):
@@ -29,11 +26,22 @@ class Evaluator(Protocol):
     def width(self) -> int:
         """The same for each of several searches."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether rules are scored while the process does something else."""
+
     def warm(self) -> None:
         """Compile what does not depend on rules."""
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
-        """Start on the fitness of the rules of several searches, each on its training instances."""
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        hurdles: Sequence[Sequence[float]] | None = None,
+    ) -> Answer:
+        """Start on the fitness of the rules of several searches, each on its training instances.
+
+        Of a rule that cannot reach its hurdle anything below it may be said.
+        """
 
     def score_graphs(
         self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
@@ -134,6 +142,7 @@ class Compiled:
     """
 
     lanes = width = 1  # every rule costs
+    apart = False
 
     def __init__(self, arenas: Sequence[Arena], slow: tuple[Slow, ...] = ()) -> None:
         self.arenas, self.slow = tuple(arenas), slow
@@ -141,9 +150,13 @@ class Compiled:
     def warm(self) -> None:
         """Nothing can be compiled before its rule is known."""
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Answer:
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        hurdles: Sequence[Sequence[float]] | None = None,
+    ) -> Answer:
         """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
-        return lambda: [
+        yield [
             self._scores(graphs, arena).fitness if graphs else np.empty(0)
             for graphs, arena in zip(wanted, self.arenas, strict=True)
         ]

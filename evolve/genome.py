@@ -6,7 +6,7 @@ nodes of at most `levels_back` columns before its own. Nodes that no output reac
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -85,12 +85,14 @@ class Grid:
         return tuple(fingerprint.OPERATIONS[name] for name in self.primitives)
 
     @cached_property
-    def prints(self) -> tuple[int, ...]:
-        """Fingerprints of the terminals."""
-        return tuple(
-            fingerprint.of_terminal(t) if isinstance(t, str) else fingerprint.of_number(t.value)
-            for t in self.terminals
-        )
+    def prints(self) -> dict[int, int]:
+        """Fingerprints of the terminals, by address."""
+        return {
+            address: fingerprint.of_terminal(t)
+            if isinstance(t, str)
+            else fingerprint.of_number(t.value)
+            for address, t in enumerate(self.terminals)
+        }
 
     @cached_property
     def alleles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -151,36 +153,64 @@ def _drift(rng: np.random.Generator, value: float) -> float:
 
 def mutate_genes(
     grid: Grid, rng: np.random.Generator, parents: list[Genome], rate: float
-) -> list[tuple[Genome, frozenset[int]]]:
+) -> list[tuple[Genome, list[int]]]:
     """Redraw every gene with probability `rate`; a chosen gene always changes.
 
     Returns
     -------
     For every parent the child, and the positions that changed.
     """
-    chosen = rng.random((len(parents), grid.size + grid.evolved)) < rate
-    rows, at = chosen.nonzero()
-    draws = rng.random(len(rows))
-    places, ends = at.tolist(), rows.searchsorted(np.arange(len(parents) + 1)).tolist()
-    changed = [frozenset(places[a:b]) for a, b in pairwise(ends)]
+    width = grid.size + grid.evolved
+    (chosen,) = (rng.random(len(parents) * width) < rate).nonzero()
+    draws = rng.random(len(chosen))
     constants = [p.constants for p in parents]
     if grid.evolved:
-        plain = at < grid.size
-        moved = zip(rows[~plain].tolist(), (at[~plain] - grid.size).tolist(), strict=True)
-        for row, place in moved:
-            own = constants[row]
-            constants[row] = (*own[:place], _drift(rng, own[place]), *own[place + 1 :])
-        rows, at, draws = rows[plain], at[plain], draws[plain]
-    if len(at) < FEW:
-        genes = [p.genes[:] for p in parents]
-        for row, place, draw in zip(rows.tolist(), at.tolist(), draws.tolist(), strict=True):
-            genes[row][place] = _other(grid, genes[row][place], place, draw)
+        for row, place in [divmod(c, width) for c in chosen.tolist() if c % width >= grid.size]:
+            own, which = constants[row], place - grid.size
+            constants[row] = (*own[:which], _drift(rng, own[which]), *own[which + 1 :])
+    if len(chosen) < FEW:
+        genes, changed = _change_few(grid, parents, chosen.tolist(), draws.tolist())
     else:
-        joined = np.frombuffer(b"".join([p.genes for p in parents]), KIND)
-        table = joined.reshape(len(parents), -1).copy()
-        table[rows, at] = _others(grid, table, rows, at, draws)
-        genes = [array("i", row.tobytes()) for row in table]
+        genes, changed = _change_many(grid, parents, chosen, draws)
     return list(zip(map(Genome, genes, constants), changed, strict=True))
+
+
+def _change_few(
+    grid: Grid, parents: list[Genome], chosen: list[int], draws: list[float]
+) -> tuple[list[Genes], list[list[int]]]:
+    """Change genes one by one; the places that changed, constants among them, go by parent."""
+    width, size = grid.size + grid.evolved, grid.size
+    counts, bases, shifts = grid.plain_alleles
+    genes = [p.genes[:] for p in parents]
+    changed: list[list[int]] = [[] for _ in parents]
+    for place, draw in zip(chosen, draws, strict=True):
+        row, at = divmod(place, width)
+        changed[row].append(at)
+        if at < size and (count := counts[at]) > 1:  # as `_other`, without a call for each
+            own, base, shift = genes[row], bases[at], shifts[at]
+            old, rank = own[at], int(draw * (count - 1))
+            if rank >= (old if old < base else old - shift):
+                rank += 1
+            own[at] = rank if rank < base else rank + shift
+    return genes, changed
+
+
+def _change_many(
+    grid: Grid, parents: list[Genome], chosen: np.ndarray, draws: np.ndarray
+) -> tuple[list[Genes], list[list[int]]]:
+    """As `_change_few`, all at once."""
+    rows, at = np.divmod(chosen, grid.size + grid.evolved)
+    ends = rows.searchsorted(np.arange(1, len(parents))).tolist()
+    places = at.tolist()
+    changed = [places[a:b] for a, b in pairwise([0, *ends, len(places)])]
+    if grid.evolved:
+        plain = at < grid.size
+        rows, at, draws = rows[plain], at[plain], draws[plain]
+    table = (
+        np.frombuffer(b"".join([p.genes for p in parents]), KIND).reshape(len(parents), -1).copy()
+    )
+    table[rows, at] = _others(grid, table, rows, at, draws)
+    return [array("i", row.tobytes()) for row in table], changed
 
 
 def _others(
@@ -241,12 +271,14 @@ class Phenotype:
     def active(self) -> frozenset[int]:
         """Positions of the genes that matter; constants follow the genes."""
         grid, genes = self._grid, self._genome.genes
-        used = set(range(3 * grid.nodes, grid.size))
+        used = list(range(3 * grid.nodes, grid.size))
         for node in self._needed:
             start = 3 * node
-            used.update(range(start, start + 1 + grid.arities[genes[start]]))
-        first = len(grid.terminals)
-        used.update(grid.size + a - first for a in self._prints if first <= a < grid.leaves)
+            used += range(start, start + 1 + grid.arities[genes[start]])
+        if grid.evolved:
+            first = len(grid.terminals)
+            read = {genes[i] for i in used if i % 3 or i >= 3 * grid.nodes}
+            used += [grid.size + a - first for a in read if first <= a < grid.leaves]
         return frozenset(used)
 
     @cached_property
@@ -254,32 +286,38 @@ class Phenotype:
         """The expressed nodes; of equal values the first is kept, and what then has no use is dropped."""
         grid, genes, prints = self._grid, self._genome.genes, self._prints
         leaves, arities = grid.leaves, grid.arities
-        terminals = [*grid.terminals, *map(Number, self._genome.constants)]
-        merged: dict[int, Operand] = {0: Number(0.0)}  # field element -> operand
-        for address, value in prints.items():
-            if address < leaves:
-                merged.setdefault(value, terminals[address])
+        operand: dict[int, Operand] = {0: Number(0.0)}  # of a field element
+        for address, terminal in enumerate([*grid.terminals, *map(Number, self._genome.constants)]):
+            operand.setdefault(prints[address], terminal)
+        nodes: list[Node] = []
+        for node in self._distinct(operand.keys()):
+            function, a, b = genes[3 * node : 3 * node + 3]
+            x = operand[prints[a]]
+            y = operand[prints[b]] if arities[function] > 1 else x
+            operand[prints[leaves + node]] = len(nodes)
+            nodes.append(Node(grid.primitives[function], x, y))
+        outputs = zip(grid.outputs, self.key, strict=True)
+        return Graph(tuple(nodes), {name: operand[k] for name, k in outputs})
+
+    def _distinct(self, leaves: Set[int]) -> list[int]:
+        """The needed nodes without those that repeat a value, and without what then has no use; operands first."""
+        grid, genes, prints = self._grid, self._genome.genes, self._prints
+        values = {prints[grid.leaves + node] for node in self._needed}
+        if len(values) == len(self._needed) and values.isdisjoint(leaves):
+            return self._needed
         first: dict[int, int] = {}  # field element -> node
         for node in self._needed:
-            first.setdefault(prints[leaves + node], node)
+            first.setdefault(prints[grid.leaves + node], node)
         reached = set()
         stack = list(self.key)
         while stack:
             value = stack.pop()
-            if value not in merged and value not in reached:
+            if value not in leaves and value not in reached:
                 reached.add(value)
                 start = 3 * first[value]
-                operands = genes[start + 1 : start + 1 + arities[genes[start]]]
+                operands = genes[start + 1 : start + 1 + grid.arities[genes[start]]]
                 stack += [prints[a] for a in operands]
-        nodes: list[Node] = []
-        for node, value in sorted([(first[value], value) for value in reached]):
-            function, a, b = genes[3 * node : 3 * node + 3]
-            if arities[function] == 1:
-                b = a
-            nodes.append(Node(grid.primitives[function], merged[prints[a]], merged[prints[b]]))
-            merged[value] = len(nodes) - 1
-        outputs = zip(grid.outputs, self.key, strict=True)
-        return Graph(tuple(nodes), {name: merged[k] for name, k in outputs})
+        return sorted([first[value] for value in reached])
 
 
 def _trace(grid: Grid, genes: Genes) -> list[int]:
@@ -300,28 +338,16 @@ def _trace(grid: Grid, genes: Genes) -> list[int]:
 
 
 def _evaluate(grid: Grid, genome: Genome, needed: list[int]) -> dict[int, int]:
-    """Field elements by address, of the given nodes and the leaves that they and the outputs read."""
+    """Field elements by address, of the leaves and the given nodes."""
     genes, leaves, arities, operations = genome.genes, grid.leaves, grid.arities, grid.operations
-    terminals, known = len(grid.terminals), grid.prints
-    prints: dict[int, int] = {}
-
-    def leaf(address: int) -> int:
-        if address < terminals:
-            value = known[address]
-        else:
-            value = fingerprint.of_number(genome.constants[address - terminals])
-        prints[address] = value
-        return value
-
+    prints = grid.prints.copy()
+    for constant in genome.constants:
+        prints[len(prints)] = fingerprint.of_number(constant)
     for node in needed:
         function, a, b = genes[3 * node : 3 * node + 3]
-        x = prints[a] if a in prints else leaf(a)
-        unary = arities[function] == 1
-        y = x if unary else prints[b] if b in prints else leaf(b)
+        x = prints[a]
+        y = prints[b] if arities[function] > 1 else x
         prints[leaves + node] = operations[function](x, y)
-    for address in genes[3 * grid.nodes :]:
-        if address not in prints:
-            leaf(address)
     return prints
 
 

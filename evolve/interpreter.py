@@ -6,18 +6,18 @@ blocks; each runs its own, one after another, through every group of every setti
 the length of the longest rule of a block are values, not shapes: nothing recompiles.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
-from evolve.company import beside
+from evolve.blocks import Blocks
 from evolve.evaluate import (
     GROUP,
     WORST,
@@ -27,15 +27,13 @@ from evolve.evaluate import (
     Scores,
     foldable,
     join,
-    learn,
 )
-from evolve.orders import FOREVER, Codes, Layout, Orders
+from evolve.orders import FOREVER, Codes, Layout
 from substrate.graph import Graph, from_rule
-from substrate.polynomial import Box
-from substrate.program import Machine, TooLong, interpret
+from substrate.polynomial import Polynomials
+from substrate.program import Machine, TooLong
 from substrate.rule import Rule, Slow
-from substrate.simulate import CHUNK, Episode, fold
-from tasks.base import Setting
+from substrate.simulate import CHUNK
 
 #: Individuals of a block on a CPU; accelerators take them all at once.
 WIDTH = 8
@@ -47,11 +45,23 @@ BLOCK_LIMIT = 32_768
 #: most of them diverge at once.
 LONG, TRIAL = 16, 4
 
+#: The first group of the first setting, where a race begins, in arrays (individual, setting, instance).
+FIRST = 0, slice(0, GROUP)
+
+
+#: Answers of several searches when they are there: None after every stage that leads to another one.
+Answer = Iterator[list[np.ndarray] | None]
+
+
+def last(answer: Answer) -> list[np.ndarray]:
+    """Wait for all stages."""
+    return next(found for found in answer if found is not None)
+
 
 class Running(NamedTuple):
     """What the devices are at work on."""
 
-    raw: list[Any]
+    raw: list[Future[Any]]
     lanes: list[list[int]]
     members: np.ndarray  # places in the population
 
@@ -77,7 +87,7 @@ class Interpreter:
     def __init__(
         self,
         arenas: Arena | Sequence[Arena],
-        machines: Machine | Sequence[Box | Machine],
+        machines: Machine | Sequence[Polynomials | Machine],
         capacity: int,
         outputs: tuple[str, ...] = ("dw",),
         slow: tuple[Slow, ...] = (),
@@ -91,6 +101,7 @@ class Interpreter:
             largest = max(w[0].size for a in self.arenas[0].episodes for w in jax.tree.leaves(a.w0))
             self.width = max(1, min(WIDTH, BLOCK_LIMIT // largest))
         self.devices = len(devices)
+        self.apart = self.devices > 1 or devices[0].platform != "cpu"
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
         self.groups = self.arenas[0].instances // GROUP
@@ -102,11 +113,18 @@ class Interpreter:
         self._mesh = Mesh(np.array(devices), ("blocks",))
         self._run = {full: self._compile(full) for full in (False, True)}
         self._resident: dict[int, tuple[Any, list[Any]]] = {}
+        # Searches go on breeding meanwhile: devices may keep the thread that hands them work until it is done.
+        self._line = ThreadPoolExecutor(1)
 
     @property
     def lanes(self) -> int:
         """Individuals that cost as much as one: what all devices do at a time."""
         return self.devices * self.width
+
+    @cached_property
+    def _polynomials(self) -> list[Polynomials]:
+        """The machines for polynomials, of rising degree."""
+        return [m for m in self.machines if isinstance(m, Polynomials)]
 
     @property
     def terminals(self) -> frozenset[str]:
@@ -121,76 +139,16 @@ class Interpreter:
     def _compile(self, full: bool) -> Any:
         """One program for all machines and settings; with `full`, metrics come too."""
         split, whole = PartitionSpec("blocks"), PartitionSpec()
+        blocks = Blocks(self.arenas[0].settings, self.layout, self.groups, self.slow)
 
-        def local(orders: Orders, episodes: Any) -> tuple[Any, ...]:
+        def local(table: Array, episodes: Any) -> tuple[Any, ...]:
             self.compilations += 1
-            return tuple(
-                self._setting(setting, episode, orders, full)
-                for setting, episode in zip(self.arenas[0].settings, episodes, strict=True)
-            )
+            return blocks.run(table, episodes, full)
 
         mapped = jax.shard_map(
             local, mesh=self._mesh, in_specs=(split, whole), out_specs=split, check_vma=False
         )
         return jax.jit(mapped)
-
-    def _setting(self, setting: Setting, episodes: Episode, orders: Orders, full: bool) -> Any:
-        """Run this device's blocks through the groups of one setting; episodes are (arena, group, ...)."""
-        blocks, groups = orders.gains.shape[0], self.groups
-        folded = foldable(episodes, self.width, leading=2)
-
-        def on(tier: int, block: Array, group: Array) -> Any:
-            mine = {
-                name: jax.tree.map(lambda a: _lanes(a[block], folded), code)
-                for name, code in orders.programs[tier].items()
-            }
-            length = {name: orders.lengths[block, i] for i, name in enumerate(self.outputs)}
-            plasticity = beside(
-                interpret(mine, length, self.machines[tier], self.slow), setting.company
-            )
-            arenas = orders.arenas[block] if self.layout.mixed else orders.arenas[block, 0]
-
-            def mine_of(array: Array) -> Array:
-                """(..., K, 1), or with an arena for every individual (..., K, P)."""
-                own = array[arenas, group]
-                return jnp.moveaxis(own[..., 0], 0, -1) if self.layout.mixed else own
-
-            def window(start: Array, steps: int) -> Any:
-                def one(array: Array) -> Array:
-                    part = lax.dynamic_slice_in_dim(array, start, steps, axis=2)
-                    return mine_of(part)
-
-                return jax.tree.map(one, episodes.drive)
-
-            rest = jax.tree.map(mine_of, episodes._replace(drive=None))
-            shape = jax.tree.map(lambda a: a[0, 0], episodes.drive)
-            episode = rest._replace(drive=shape)
-            quality, ceiling, metrics = learn(
-                setting,
-                plasticity,
-                episode,
-                orders.gains[block],
-                folded,
-                chunks=orders.chunks[block],
-                window=window,
-            )
-            return quality, ceiling, metrics if full else {}
-
-        def at(block: Array, group: Array) -> Any:
-            machines = [partial(on, tier) for tier in range(len(self.machines))]
-            return lax.switch(orders.tiers[block], machines, block, group)
-
-        def one(i: Array, results: Any) -> Any:
-            block, group = i // groups, i % groups
-            return jax.tree.map(
-                lambda kept, new: kept.at[block, group].set(new), results, at(block, group)
-            )
-
-        shapes = jax.eval_shape(at, jnp.int32(0), jnp.int32(0))
-        empty = jax.tree.map(lambda s: jnp.full((blocks, groups, *s.shape), jnp.nan), shapes)
-        # Blocks in use come first, so their number is enough to know.
-        used = jnp.sum(orders.lengths[:, 0] > 0)
-        return lax.fori_loop(0, used * groups, one, empty)
 
     def score(
         self,
@@ -211,44 +169,80 @@ class Interpreter:
 
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, together."""
-        return self.begin(wanted)()
+        return last(self.begin(wanted))
 
-    def begin(self, wanted: Sequence[Sequence[Graph]]) -> Callable[[], list[np.ndarray]]:
-        """Start on the fitness of the rules of several searches; call the answer to wait for it."""
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        hurdles: Sequence[Sequence[float]] | None = None,
+    ) -> Answer:
+        """Start on the fitness of the rules of several searches.
+
+        A race: long rules are tried on a first chunk of steps, all on the first group of instances, and the rest is
+        for those who live and who, were they perfect from there on, would take their hurdle. Whoever would not gets
+        the fitness that it would then have.
+        """
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        qualities = self._begin(population, runs)
-
-        def answer() -> list[np.ndarray]:
-            quality = qualities()
-            fitness = [np.full(len(graphs), WORST) for graphs in wanted]
-            for run, own in enumerate(codes):
-                if own:
-                    mine = quality[runs == run]
-                    score = self.bounds(self.arenas[run]).normalise(mine)
-                    fitness[run][list(own)] = Scores(score, mine, {}).fitness
-            return fitness
-
-        return answer
-
-    def _begin(self, population: Sequence[Codes], runs: np.ndarray) -> Callable[[], np.ndarray]:
-        """Qualities (individual, setting, instance) on the searches' arenas, nan where a rule diverged at once."""
         long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
-        trial = self._start(population, np.flatnonzero(long), runs, chunks=1)
-        short = self._start(population, np.flatnonzero(~long), runs)
+        bars = np.full(len(population), -np.inf)
+        if hurdles is not None and all(s.bounded for s in self.arenas[0].settings):
+            flat = [own[i] for own, some in zip(hurdles, codes, strict=True) for i in some]
+            bars = np.array(flat)
+        first, rest = (0, 1), (1, self.groups * len(self.arenas[0].settings))
+        trial = self._start(population, np.flatnonzero(long), runs, chunks=1, units=first)
+        short = self._start(population, np.flatnonzero(~long), runs, units=first)
 
-        def answer() -> np.ndarray:
-            places, (found, _, _) = self._collect(trial)
-            alive = ~np.isnan(found).any(axis=(1, 2))
-            rest = self._start(population, places[alive], runs)
-            quality = np.full((len(population), *found.shape[1:]), np.nan, np.float32)
-            for running in (short, rest):
-                places, (found, _, _) = self._collect(running)
-                quality[places] = found
-            return quality
+        def stages() -> Answer:
+            tried = self._qualities(trial)[:, *FIRST]
+            alive = trial.members[~np.isnan(tried).any(axis=1)]
+            heat = self._start(population, alive, runs, units=first)
+            if len(alive):
+                yield None
+            quality = np.full((len(population), *self._scored), np.nan, np.float32)
+            for running in (short, heat):
+                quality[running.members] = self._qualities(running)
+            fitness = self._most(quality, runs)
+            going = np.flatnonzero(~(fitness + 1e-6 < bars) & (fitness > WORST))
+            if rest[1] > 1:
+                final = self._start(population, going, runs, units=rest)
+                if len(going):
+                    yield None
+                found = self._qualities(final)
+                found[:, *FIRST] = quality[(final.members, *FIRST)]
+                fitness[final.members] = self._fitness(found, runs[final.members])
+            answers = [np.full(len(graphs), WORST) for graphs in wanted]
+            place = 0
+            for own, mine in zip(codes, answers, strict=True):
+                mine[list(own)] = fitness[place : place + len(own)]
+                place += len(own)
+            yield answers
 
-        return answer
+        return stages()
+
+    @property
+    def _scored(self) -> tuple[int, int]:
+        """Settings, and instances of each."""
+        return len(self.arenas[0].settings), GROUP * self.groups
+
+    def _fitness(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        """Fitness of individuals of several searches, as `Scores` has it."""
+        floor, ceiling = self._bounds
+        score = Bounds(floor[runs], ceiling[runs]).normalise(quality)
+        return Scores(score, quality, {}).fitness
+
+    def _most(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        """The fitness of individuals that have learned on the first group, were they perfect on all others."""
+        perfect = self._bounds.ceiling[runs]
+        perfect[:, *FIRST] = quality[:, *FIRST]
+        return self._fitness(perfect, runs)
+
+    @cached_property
+    def _bounds(self) -> Bounds:
+        """Floors and ceilings of all searches, (search, setting, instance)."""
+        own = [self.bounds(arena) for arena in self.arenas]
+        return Bounds(np.stack([b.floor for b in own]), np.stack([b.ceiling for b in own]))
 
     @cached_property
     def _worth_trying(self) -> bool:
@@ -279,9 +273,16 @@ class Interpreter:
         TooLong
             If no machine holds it.
         """
+        expanded = None
+        if self._polynomials:
+            with suppress(TooLong):
+                expanded = self._polynomials[-1].expand(graph)
         for tier, machine in enumerate(self.machines):
             with suppress(TooLong):
-                return Codes(machine.schedule(graph), tier)
+                if not isinstance(machine, Polynomials):
+                    return Codes(machine.schedule(graph), tier)
+                if expanded is not None:
+                    return Codes(machine.ready(expanded), tier)
         raise TooLong
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, Codes]:
@@ -327,6 +328,7 @@ class Interpreter:
         runs: Sequence[int] | np.ndarray,
         *,
         chunks: int = FOREVER,
+        units: tuple[int, int] = (0, FOREVER),
         gains: np.ndarray | None = None,
         full: bool = False,
         episodes: Any = None,
@@ -334,8 +336,9 @@ class Interpreter:
         """Hand blocks of the individuals in these places to the devices, which run them while we go on."""
         raw, lanes, members = [], [], []
         for blocks in self.layout.deal(population, places.tolist(), runs):
-            orders, own = self.layout.orders(population, blocks, gains, chunks)
-            raw.append(self._run[full](orders, self._together if episodes is None else episodes))
+            table, own = self.layout.orders(population, blocks, gains, chunks, units)
+            data = self._together if episodes is None else episodes
+            raw.append(self._line.submit(self._run[full], table, data))
             lanes.append(own)
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
@@ -343,10 +346,10 @@ class Interpreter:
     def _collect(self, running: Running) -> tuple[np.ndarray, Raw]:
         """Wait for the devices; the places, rising, and the answers in their order."""
         if not running.raw:
-            shape = 0, len(self.arenas[0].settings), GROUP * self.groups
-            nothing = np.empty(shape, np.float32)
+            nothing = np.empty((0, *self._scored), np.float32)
             return running.members, (nothing, nothing, {})
-        some = [self._ordered(*one) for one in zip(running.raw, running.lanes, strict=True)]
+        pairs = zip(running.raw, running.lanes, strict=True)
+        some = [self._ordered(raw.result(), lanes) for raw, lanes in pairs]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
         ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
@@ -354,14 +357,27 @@ class Interpreter:
 
     def _ordered(self, raw: Any, lanes: list[int]) -> Raw:
         """(block, group, GROUP, lane) per setting -> (individual, setting, instance), in the order of the lanes."""
+        quality, ceiling = (self._of_lanes([s[k] for s in raw], lanes) for k in (0, 1))
+        return (
+            quality,
+            ceiling,
+            {k: self._of_lanes([s[2][k] for s in raw], lanes) for k in raw[0][2]},
+        )
 
+    def _qualities(self, running: Running) -> np.ndarray:
+        """Wait for the devices; the qualities of the members, as they stand."""
+        some = [
+            self._of_lanes([s[0] for s in raw.result()], lanes)
+            for raw, lanes in zip(running.raw, running.lanes, strict=True)
+        ]
+        return np.concatenate(some) if some else np.empty((0, *self._scored), np.float32)
+
+    def _of_lanes(self, settings: Sequence[Array], lanes: list[int]) -> np.ndarray:
         def one(array: Array) -> np.ndarray:
             wide = np.moveaxis(np.asarray(array), -1, 1).reshape(self.blocks * self.width, -1)
             return wide[lanes]
 
-        quality, ceiling = (np.stack([one(s[k]) for s in raw], axis=1) for k in (0, 1))
-        metrics = {k: np.stack([one(s[2][k]) for s in raw], axis=1) for k in raw[0][2]}
-        return quality, ceiling, metrics
+        return np.stack([one(array) for array in settings], axis=1)
 
     def _send(self, arenas: Sequence[Arena], rows: np.ndarray) -> Any:
         """Episodes of these groups of some arenas, (arena, group, ...), on every device."""
@@ -385,11 +401,3 @@ class Interpreter:
             # The arena is kept too, so that its id is not given to another.
             self._resident[id(arena)] = (arena, [self._send([arena], r) for r in rows])
         return self._resident[id(arena)][1]
-
-
-def _lanes(code: Array, folded: bool) -> Array:
-    """Repeat code (segment, SEGMENT, 1, P) for every instance of a group if the lanes are folded."""
-    if not folded:
-        return code
-    *front, _, individuals = code.shape
-    return fold(jnp.broadcast_to(code, (*front, GROUP, individuals)), individuals)

@@ -23,8 +23,9 @@ from evolve.front_table import equations, front_rows, markdown
 from evolve.rank import difference
 from evolve.ranking import find_rule
 from evolve.result import Progress, Result
-from evolve.run import run, run_together
+from evolve.run import run
 from evolve.runlog import PAUSE, RunLog
+from evolve.spread import run_spread
 from evolve.symbolic import text
 from evolve.tracking import Store
 from rules_zoo import RULES
@@ -104,7 +105,7 @@ def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
 def launch_seeds(
     config: RunConfig, seeds: int, folder: Path, view: View
 ) -> tuple[list[str], list[Result]]:
-    """Run a configuration with several seeds, from its own on; their searches advance together.
+    """Run a configuration with several seeds, from its own on; their searches advance together, on every core.
 
     Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric.
     """
@@ -130,7 +131,7 @@ def launch_seeds(
             for c in configs
         ]
         recorders = [Recorder(log, view if i == 0 else View(), every) for i, log in enumerate(logs)]
-        results = run_together(configs, recorders, founder)
+        results = run_spread(configs, recorders, founder)
         view.phase("writing artifacts")
         for log, result in zip(logs, results, strict=True):
             _record(log, result, pictures_too=False)

@@ -80,7 +80,9 @@ class Objective:
             gains = jnp.ones(lanes, jnp.float32)
 
             def group(episode: Any) -> Array:
-                return learn(setting, lower(self.rule, named), episode, gains, folded)[0]
+                return learn(setting, lower(self.rule, named), episode, gains, folded, full=False)[
+                    0
+                ]
 
             return lax.map(group, episodes)
 

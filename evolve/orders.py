@@ -5,11 +5,17 @@ searches run together and their inputs are small, a block takes individuals of a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array, lax
 
-from substrate.polynomial import Box
+from substrate.polynomial import Coefficients, Polynomials
 from substrate.program import Code, Machine
 
 #: More chunks than any episode has.
@@ -19,7 +25,7 @@ FOREVER = 2**31 - 1
 class Codes(NamedTuple):
     """One individual, ready to run."""
 
-    equations: Mapping[str, Code | np.ndarray]
+    equations: Mapping[str, Code | Coefficients]
     tier: int  # which of the interpreter's machines it is for
 
     @property
@@ -28,15 +34,16 @@ class Codes(NamedTuple):
         return max(len(c.words) if isinstance(c, Code) else 0 for c in self.equations.values())
 
 
-class Orders(NamedTuple):
-    """What a call is to do; every array begins with the blocks."""
+class Order(NamedTuple):
+    """What one block is to do."""
 
-    programs: tuple[dict[str, Any], ...]  # of every machine and equation
-    lengths: np.ndarray  # (block, equation), 0 where a block is not in use
-    tiers: np.ndarray  # whose machine runs the block
-    arenas: np.ndarray  # (block, width), the same in a block where lanes cannot be mixed
-    gains: np.ndarray  # (block, width)
-    chunks: np.ndarray  # (block,), after so many times CHUNK steps it is enough
+    lengths: Array  # of every equation, 0 where the block is not in use
+    units: Array  # the first and the last but one of the groups that learn, counted through all settings
+    tier: Array  # whose machine runs it
+    chunks: Array  # after so many times CHUNK steps it is enough
+    arenas: Array  # of every lane, the same where lanes cannot be mixed
+    gains: Array  # of every lane
+    codes: Array  # as its machine lays them out, read by `Layout.programs`
 
 
 class Block(NamedTuple):
@@ -48,10 +55,11 @@ class Block(NamedTuple):
     tier: int
 
 
-class Layout(NamedTuple):
-    """How individuals are laid out."""
+@dataclass(frozen=True)
+class Layout:
+    """How individuals are laid out: a call is one table of words, a row a block, as one table is sent at once."""
 
-    machines: tuple[Box | Machine, ...]
+    machines: tuple[Polynomials | Machine, ...]
     outputs: tuple[str, ...]  # names of the equations
     width: int  # individuals of a block
     blocks: int  # of a call
@@ -78,39 +86,81 @@ class Layout(NamedTuple):
         for first in range(0, len(blocks), self.blocks):
             yield blocks[first : first + self.blocks]
 
+    @cached_property
+    def _shapes(self) -> list[tuple[list[np.ndarray], Any]]:
+        """Of every machine the arrays of a block without code."""
+        empty = [m.assemble([], [], 1, self.width)[0] for m in self.machines]
+        return [jax.tree.flatten(dict.fromkeys(self.outputs, e)) for e in empty]
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        """Where in a row every part of an order begins, and where the row ends."""
+        room = max(sum(a.size for a in arrays) for arrays, _ in self._shapes)
+        sizes = (len(self.outputs), 2, 1, 1, self.width, self.width, room)
+        return tuple(accumulate(sizes, initial=0))
+
     def orders(
         self,
         population: Sequence[Codes],
         blocks: Sequence[Block],
         gains: np.ndarray | None = None,
         chunks: int = FOREVER,
-    ) -> tuple[Orders, list[int]]:
-        """Lay out the blocks of a call, and tell the lane of every member."""
+        units: tuple[int, int] = (0, FOREVER),
+    ) -> tuple[np.ndarray, list[int]]:
+        """Lay out the blocks of a call, (block, word), and tell the lane of every member."""
         share = self.blocks // self.devices
+        rows = [rank % self.devices * share + rank // self.devices for rank in range(len(blocks))]
+        table = np.zeros((self.blocks, self._starts[-1]), np.int32)
+        parts = np.split(table, self._starts[1:-1], axis=1)
+        lengths, range_, tiers, limit, arenas, factors, codes = parts
+        range_[:], limit[:] = units, chunks
+        factors.view(np.float32)[:] = 1
         lanes: list[int] = []
-        orders = Orders(
-            tuple({} for _ in self.machines),
-            np.zeros((self.blocks, len(self.outputs)), np.int32),
-            np.zeros(self.blocks, np.int32),
-            np.zeros((self.blocks, self.width), np.int32),
-            np.ones((self.blocks, self.width), np.float32),
-            np.full(self.blocks, chunks, np.int32),
-        )
-        mine: list[list[tuple[int, int]]] = [[] for _ in self.machines]  # members and their lanes
-        for rank, block in enumerate(blocks):
-            position = (rank % self.devices) * share + rank // self.devices
-            orders.tiers[position] = block.tier
-            orders.arenas[position, : len(block.arenas)] = block.arenas
-            start = position * self.width
-            own = range(start, start + len(block.members))
-            lanes += own
-            mine[block.tier] += zip(block.members, own, strict=True)
+        for row, block in zip(rows, blocks, strict=True):
+            count = len(block.members)
+            lanes += range(row * self.width, row * self.width + count)
+            arenas[row, :count] = block.arenas
             if gains is not None:
-                orders.gains.flat[start : start + len(own)] = gains[block.members]
-        for machine, programs, some in zip(self.machines, orders.programs, mine, strict=True):
-            places = [lane for _, lane in some]
+                factors.view(np.float32)[row, :count] = gains[block.members]
+        for tier, machine in enumerate(self.machines):
+            own = [i for i, block in enumerate(blocks) if block.tier == tier]
+            if not own:
+                continue
+            mine = [rows[i] for i in own]
+            tiers[mine] = tier
+            members = [population[i] for j in own for i in blocks[j].members]
+            places = [
+                k * self.width + place
+                for k, j in enumerate(own)
+                for place in range(len(blocks[j].members))
+            ]
+            found: dict[str, Any] = {}
             for column, name in enumerate(self.outputs):
-                codes: list[Any] = [population[i].equations[name] for i, _ in some]
-                programs[name], lengths = machine.assemble(codes, places, self.blocks, self.width)
-                orders.lengths[:, column] += lengths
-        return orders, lanes
+                some: list[Any] = [m.equations[name] for m in members]
+                found[name], used = machine.assemble(some, places, len(own), self.width)
+                lengths[mine, column] = used
+            words = [a.reshape(len(own), -1).view(np.int32) for a in jax.tree.leaves(found)]
+            joined = np.concatenate(words, axis=1)
+            codes[mine, : joined.shape[1]] = joined
+        return table, lanes
+
+    def used(self, table: Array) -> Array:
+        """How many blocks are in use: they come first."""
+        return jnp.sum(table[:, 0] > 0)
+
+    def order(self, row: Array) -> Order:
+        """Read a row of the table."""
+        lengths, units, tier, chunks, arenas, gains, codes = jnp.split(row, self._starts[1:-1])
+        factors = lax.bitcast_convert_type(gains, jnp.float32)
+        return Order(lengths, units, tier[0], chunks[0], arenas, factors, codes)
+
+    def programs(self, codes: Array, tier: int) -> dict[str, Any]:
+        """The arrays that a machine reads, by equation."""
+        arrays, structure = self._shapes[tier]
+        ends = list(accumulate(a.size for a in arrays))
+        parts = jnp.split(codes[: ends[-1]], ends[:-1])
+        found = [
+            lax.bitcast_convert_type(part, a.dtype).reshape(a.shape[1:])
+            for part, a in zip(parts, arrays, strict=True)
+        ]
+        return jax.tree.unflatten(structure, found)

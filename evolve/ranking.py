@@ -59,24 +59,32 @@ class Table:
     choice: Choice  # of the engine
 
 
+def configuration(
+    task: str, seed: int, hardware: str, engine: str, settings: Sequence[str]
+) -> RunConfig:
+    """The configuration of a ranking; what shortens a task for a search has no place in it."""
+    given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware, "engine": engine}
+    if task in FAMILIES:
+        whole = FAMILIES[task].options().model_dump()
+        given["options"] = {k: whole[k] for k in FAMILIES[task].search.get("options", {})}
+    for one in settings:
+        given = merge(given, setting(one))
+    # A rule that the chip cannot run is shown with the reasons.
+    config = validated(RunConfig, {**given, "admission": "penalise"}, "Configuration")
+    configure()
+    return config
+
+
 def ranking(
-    task: str,
-    names: str | None,
-    instances: int,
-    seed: int,
-    tune_rate: bool,
-    hardware: str,
-    settings: Sequence[str],
-    folder: Path,
-    engine: str = "auto",
+    config: RunConfig, names: str | None, instances: int, tune_rate: bool, folder: Path
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
-    config = _config(task, seed, hardware, ["engine=" + engine, *settings], {})
-    arena = Arena(config.family, config.task_options, seed, "test", instances)
+    arena = Arena(config.family, config.task_options, config.seed, "test", instances)
     rules = _wanted(names, folder, arena)
     training = None
     if tune_rate:
-        training = Arena(config.family, config.task_options, seed, "train", config.instances.train)
+        train = config.instances.train
+        training = Arena(config.family, config.task_options, config.seed, "train", train)
     machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
     evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
     # Tuning has two rounds and costs as much as the test.
@@ -92,34 +100,12 @@ def ranking(
 
 
 def ranking_on_chip(
-    task: str,
-    names: str | None,
-    instances: int,
-    seed: int,
-    tune_rate: bool,
-    hardware: str,
-    settings: Sequence[str],
-    folder: Path,
+    config: RunConfig, names: str | None, instances: int, tune_rate: bool, folder: Path
 ) -> ChipTable:
-    """Rank zoo rules, champions and rule files on test instances of a task and held-out chips."""
-    config = _config(task, seed, hardware, settings, {"admission": "penalise"})
-    rules = _wanted(names, folder, Arena(config.family, config.task_options, seed, "test", 10))
+    """The same on the chips of a hardware profile that nobody searched on, beside the ideal network."""
+    few = Arena(config.family, config.task_options, config.seed, "test", 10)
+    rules = _wanted(names, folder, few)
     return compare(config, list(rules.values()), RULES, instances, tune_rate)
-
-
-def _config(
-    task: str, seed: int, hardware: str, settings: Sequence[str], more: Mapping[str, object]
-) -> RunConfig:
-    """The configuration of a ranking; what shortens a task for a search has no place in it."""
-    given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware}
-    if task in FAMILIES:
-        whole = FAMILIES[task].options().model_dump()
-        given["options"] = {k: whole[k] for k in FAMILIES[task].search.get("options", {})}
-    for one in settings:
-        given = merge(given, setting(one))
-    config = validated(RunConfig, {**given, **more}, "Configuration")
-    configure()
-    return config
 
 
 def _wanted(names: str | None, folder: Path, arena: Arena) -> dict[str, Rule]:

@@ -4,12 +4,11 @@ Nothing here knows where results go: a `Log` receives them while the run goes on
 dies has left what it had.
 """
 
-import signal
-import threading
+import gc
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,12 +20,13 @@ from evolve.company import alone, company
 from evolve.config import RunConfig
 from evolve.encode import encode
 from evolve.evaluate import Arena
-from evolve.evaluator import Answer, Compiled, Evaluator, Interpreted
+from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
 from evolve.hardware import judged
-from evolve.interpreter import WIDTH
+from evolve.interpreter import WIDTH, Answer
+from evolve.interrupt import Interrupt, Wish
 from evolve.result import Progress, Result
-from evolve.search import Key
+from evolve.search import Key, hurdle
 from substrate.devices import give_back
 from substrate.errors import UserError
 from substrate.graph import Graph, from_rule
@@ -44,31 +44,6 @@ class Log(Protocol):
 
     def phase(self, name: str) -> None:
         """What the run does now, in words for a person."""
-
-
-class Interrupt:
-    """Ctrl-C asks for an end after the current generation; a second one insists."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    @contextmanager
-    def armed(self) -> Iterator["Interrupt"]:
-        """Listen while the block runs; signals can only be handled on the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-
-        def handle(number: int, frame: object) -> None:
-            if self.asked:
-                raise KeyboardInterrupt
-            self.asked = True
-
-        before = signal.signal(signal.SIGINT, handle)
-        try:
-            yield self
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 @dataclass(eq=False)
@@ -110,9 +85,15 @@ def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
 
 
 def run_together(
-    configs: Sequence[RunConfig], logs: Sequence[Log], founder: Rule | None = None
+    configs: Sequence[RunConfig],
+    logs: Sequence[Log],
+    founder: Rule | None = None,
+    wish: Wish | None = None,
 ) -> list[Result]:
-    """Run configurations that differ by their seed alone; their searches share every call of the interpreter."""
+    """Run configurations that differ by their seed alone; their searches share every call of the interpreter.
+
+    A wish may end them early; by default it is Ctrl-C.
+    """
     logs[0].phase("drawing instances and compiling")
     first = configs[0]
     jobs = [
@@ -121,7 +102,7 @@ def run_together(
     ]
     evaluator = _evaluator(first, [job.train for job in jobs])
     evaluator.warm()
-    with Interrupt().armed() as interrupt:
+    with nullcontext(wish) if wish else Interrupt().armed() as interrupt:
         logs[0].phase("searching")
         seconds = _search(jobs, evaluator, interrupt)
         logs[0].phase("choosing on validation instances and measuring on test instances")
@@ -144,33 +125,55 @@ def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     return Interpreted(trains, config.machines, capacity, outputs, slow)
 
 
-def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Interrupt) -> float:
+def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Wish) -> float:
     """Rounds of shared calls until the last search is over; returns the seconds.
 
-    Two halves of the searches take turns: while the devices score one, the other is bred.
+    Where devices work on their own, two halves of the searches take turns: while one is scored, the other is bred.
     """
     began = time.perf_counter()
     lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
 
     def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], Answer]:
         wanted = [job.pilot.wanted(lanes) if job in half and not job.over else {} for job in jobs]
-        return wanted, evaluator.begin([list(w.values()) for w in wanted])
+        hurdles = [
+            list(map(hurdle(job.config.plan, job.pilot.state), w.values())) if w else []
+            for job, w in zip(jobs, wanted, strict=True)
+        ]
+        return wanted, evaluator.begin([list(w.values()) for w in wanted], hurdles)
 
-    halves = [half for half in (jobs[::2], jobs[1::2]) if half]
-    turns = deque((half, *begin(half)) for half in halves)
-    rounds = 0
-    while turns:
-        rounds += 1
-        if rounds % TIDY == 0:
-            give_back()
-        half, wanted, answer = turns.popleft()
-        for job, keys, values in zip(jobs, wanted, answer(), strict=True):
-            if job in half and not job.over:
-                values = judged(job.config, keys.values(), values)
-                job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
-        if not interrupt.asked and not all(job.over for job in half):
-            turns.append((half, *begin(half)))
+    with _few_collections():
+        halves = [half for half in (jobs[::2], jobs[1::2]) if half] if evaluator.apart else [jobs]
+        turns = deque((half, *begin(half)) for half in halves)
+        rounds = 0
+        while turns:
+            rounds += 1
+            if rounds % TIDY == 0:
+                give_back()
+            half, wanted, answer = turns.popleft()
+            found = next(answer)
+            if found is None:
+                turns.append((half, wanted, answer))
+                continue
+            for job, keys, values in zip(jobs, wanted, found, strict=True):
+                if job in half and not job.over:
+                    values = judged(job.config, keys.values(), values)
+                    job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
+            if not interrupt.asked and not all(job.over for job in half):
+                turns.append((half, *begin(half)))
     return time.perf_counter() - began
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for cycles of dead objects seldom, and only among the search's own: genomes and graphs have none."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _pilot(config: RunConfig, founder: Rule | None) -> Pilot:

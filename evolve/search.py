@@ -10,10 +10,11 @@ different degrees, from careful to bold, and one that stands still for too long 
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Brood(NamedTuple):
     """The children of one generation, those of each island together."""
 
     children: list[Individual]
-    silent: int
+    novel: list[Individual]  # those of them that express something else than their parent
     redrawn: frozenset[int] = frozenset()  # islands that start again: their parents do not compete
 
 
@@ -131,7 +132,7 @@ def start(
         drawn[: len(founders)] = founders[: plan.parents]
         state.islands.append([Individual(g, express(grid, g)) for g in drawn])
         fresh += state.islands[-1]
-    return state, Brood(fresh, 0)
+    return state, Brood(fresh, fresh)
 
 
 def breed(
@@ -144,19 +145,16 @@ def breed(
     """Vary the parents; children that express the same as their parent inherit its score."""
     parents = _pick(plan, islands, rng)
     children = []
-    silent = 0
     for parent, (genome, changed) in zip(parents, _vary(grid, plan, parents, rng), strict=True):
-        if changed.isdisjoint(parent.phenotype.active):
-            silent += 1
+        if parent.phenotype.active.isdisjoint(changed):
             children.append(Individual(genome, parent.phenotype, parent.score))
         else:
             children.append(Individual(genome, express(grid, genome)))
     for island in sorted(redrawn):
         own = slice(island * plan.children, (island + 1) * plan.children)
-        silent -= sum(c.scored for c in children[own])
         drawn = [draw(grid, rng) for _ in range(plan.children)]
         children[own] = [Individual(g, express(grid, g)) for g in drawn]
-    return Brood(children, silent, redrawn)
+    return Brood(children, [c for c in children if c.score_ is None], redrawn)
 
 
 def stale(plan: Plan, ages: Sequence[Age], generation: int) -> frozenset[int]:
@@ -168,11 +166,26 @@ def stale(plan: Plan, ages: Sequence[Age], generation: int) -> frozenset[int]:
 
 def unknown(brood: Brood, known: Known) -> dict[Key, Graph]:
     """The formulas of a brood that have no score yet, each once."""
-    return {
-        c.phenotype.key: c.phenotype.graph
-        for c in brood.children
-        if not c.scored and c.phenotype.key not in known
-    }
+    return {c.phenotype.key: c.phenotype.graph for c in brood.novel if c.phenotype.key not in known}
+
+
+def hurdle(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
+    """The least score with which a formula can still matter: as a parent on any island, or in an archive.
+
+    Parents and archives only get better, so what falls short of it once never matters; not so where islands are
+    drawn anew, or where size counts.
+    """
+    if plan.selection != "score" or plan.patience or not state.islands[0][0].scored:
+        return lambda graph: -np.inf
+    kept = state.hall[-1].score if len(state.hall) == state.hall.maxsize else -np.inf
+    least = min(kept, *(island[-1].score for island in state.islands))
+    front = state.front
+
+    def of(graph: Graph) -> float:
+        size = len(graph.nodes)
+        return min(least, max((i.score for s, i in front.items() if s <= size), default=-np.inf))
+
+    return of
 
 
 def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, float]) -> Tally:
@@ -180,9 +193,8 @@ def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, f
 
     The first brood has no competitors: its children are the parents.
     """
-    unscored = [c for c in brood.children if not c.scored]
     fresh = []
-    for child in unscored:
+    for child in brood.novel:
         key = child.phenotype.key
         if key in found:
             child.score_ = found[key]
@@ -203,12 +215,12 @@ def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, f
     state.ages = aged(plan, state.ages, state.islands, brood.redrawn, state.generation)
     return Tally(
         best=state.best.score,
-        median=median(island[0].score for island in state.islands),
+        median=median([island[0].score for island in state.islands]),
         children=len(brood.children),
         evaluated=len(found),
-        cached=len(unscored) - len(found),
-        silent=brood.silent,
-        diverged=sum(c.score <= WORST for c in brood.children),
+        cached=len(brood.novel) - len(found),
+        silent=len(brood.children) - len(brood.novel),
+        diverged=sum([c.score <= WORST for c in brood.children]),
     )
 
 
@@ -227,8 +239,10 @@ def compete(
     survivors = []
     for i, island in enumerate(islands):
         own = brood.children[i * plan.children : (i + 1) * plan.children]
-        rivals = [] if i in brood.redrawn else island
-        survivors.append(select([c for c in own if c.scored] + rivals, plan.parents))
+        rivals = [c for c in own if c.score_ is not None]
+        if i not in brood.redrawn:
+            rivals += island
+        survivors.append(select(rivals, plan.parents))
     if plan.migration and generation % plan.migration == 0:
         young = {i for i, a in enumerate(ages) if a.born and generation - a.born < plan.patience}
         _migrate(plan, survivors, young | brood.redrawn)
@@ -269,8 +283,11 @@ def settle(plan: Plan, state: SearchState, brood: Brood, evaluate: Evaluate) -> 
 def _best(candidates: list[Individual], count: int) -> list[Individual]:
     """The best, stably: among equals those listed first."""
     if count == 1:
-        return [max(candidates, key=lambda i: i.score)]
+        return [max(candidates, key=_score)]
     return tools.selBest(candidates, count)
+
+
+_score = attrgetter("score_")
 
 
 def _migrate(plan: Plan, islands: list[list[Individual]], closed: Set[int]) -> None:
@@ -311,7 +328,7 @@ def _pick(
 
 def _vary(
     grid: Grid, plan: Plan, parents: list[Individual], rng: np.random.Generator
-) -> list[tuple[Genome, frozenset[int]]]:
+) -> Sequence[tuple[Genome, Collection[int]]]:
     """Mutate the parents, those of later islands more: their rate, or the active genes that change, is higher."""
     genomes = [p.genome for p in parents]
     if plan.mutation == "gene":

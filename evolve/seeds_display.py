@@ -35,7 +35,7 @@ def record(ids: Sequence[str], results: Sequence[Result]) -> dict[str, Any]:
         "task": results[0].config.task,
         "hardware": results[0].config.hardware,
         "n": len(runs),
-        "seconds": round(results[0].seconds, 3),
+        "seconds": round(max(r.seconds for r in results), 3),
         "evaluations": sum(r.evaluations for r in results),
         "rival": rival,
         f"reached_{rival}_in_training": _rate(trained, len(runs)),

@@ -92,7 +92,7 @@ def _program(rule: Rule, arena: Arena, base: Profile, rounding: str) -> Any:
             folded = foldable(episodes, 1, leading=1)
 
             def group(episode: Any, own: Any = own, folded: bool = folded) -> Array:
-                return learn(own, lower(rule), episode, gains, folded)[0]
+                return learn(own, lower(rule), episode, gains, folded, full=False)[0]
 
             rows.append(lax.map(group, episodes).reshape(-1))
         return jnp.stack(rows)

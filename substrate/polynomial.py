@@ -1,6 +1,6 @@
 """Polynomials in one compiled program: rules of sums and products are all the same formula with other coefficients.
 
-    dw = sum_abc c_abc pre**a post**b w**c        every exponent at most `degree`
+    dw = sum_abc c_abc pre**a post**b w**c        a + b + c at most `degree`
 
 A rule that only adds, subtracts and multiplies is expanded, exactly, in integers; its coefficients then run through
 Horner's scheme, variable by variable. That costs a fixed number of multiply-adds and no selects, half as much as
@@ -10,32 +10,38 @@ following the rule's instructions or less, and rules that are equal as formulas 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from substrate.graph import Graph, Node, Operand
+from substrate.graph import Graph, Number
 from substrate.plasticity import Seen
 from substrate.program import TooLong
 
-#: Bits of a coefficient while a rule is expanded.
-BITS = 32
-HALF = 1 << BITS - 1
+#: Coefficients are smaller than this.
+LARGEST = 2**31
+#: Bits of an exponent in a monomial.
+BITS = 8
+#: Where a variable has so many times fewer numbers than another, what depends on it alone is computed once.
+SHARED = 4
+
+#: Monomials, all exponents in one integer, with their coefficients: to multiply monomials is to add these integers.
+Terms = dict[int, int]
 
 
-class _Term(NamedTuple):
-    """A polynomial with integer coefficients, packed into one integer."""
+class Coefficients(NamedTuple):
+    """A polynomial, ready to run."""
 
-    value: int  # at pre = 2**(BITS i), post = 2**(BITS j), ...: its digits are the coefficients (Kronecker)
-    degrees: tuple[int, ...]  # at most these, of each terminal
-    size: int  # at most so large is the sum of its coefficients' magnitudes
+    places: list[int]
+    values: list[int]
 
 
 @dataclass(frozen=True)
-class Box:
-    """A machine for polynomials in these terminals, each of at most this degree."""
+class Polynomials:
+    """A machine for polynomials in these terminals, of at most this total degree."""
 
     terminals: tuple[str, ...]
     degree: int
@@ -46,98 +52,152 @@ class Box:
         return ("add", "sub", "mul")
 
     @cached_property
-    def _leaves(self) -> Mapping[str, _Term]:
-        base, count = self.degree + 1, len(self.terminals)
-        return {
-            name: _Term(
-                1 << BITS * base ** (count - 1 - i), tuple(int(i == j) for j in range(count)), 1
-            )
-            for i, name in enumerate(self.terminals)
-        }
+    def exponents(self) -> tuple[tuple[int, ...], ...]:
+        """Of every coefficient the exponents of the terminals."""
+        each = product(range(self.degree + 1), repeat=len(self.terminals))
+        return tuple(e for e in each if sum(e) <= self.degree)
 
     @cached_property
-    def coefficients(self) -> int:
-        """How many there are."""
-        return int((self.degree + 1) ** len(self.terminals))
+    def _places(self) -> Mapping[int, int]:
+        """Of every monomial the place of its coefficient."""
+        return {_monomial(e): place for place, e in enumerate(self.exponents)}
 
     @cached_property
-    def _offset(self) -> int:
-        """Makes every digit positive."""
-        return sum(HALF << BITS * i for i in range(self.coefficients))
+    def _leaves(self) -> Mapping[str, Terms]:
+        return {name: {1 << BITS * i: 1} for i, name in enumerate(self.terminals)}
 
-    def schedule(self, graph: Graph) -> dict[str, np.ndarray]:
-        """Expand a graph; the coefficients of every output, the last terminal's exponent running fastest.
+    def schedule(self, graph: Graph) -> dict[str, Coefficients]:
+        """The coefficients of every output.
 
         Raises
         ------
         TooLong
             If the rule is no polynomial with integer coefficients, or its degree is too high.
         """
-        terms: list[_Term] = []
+        return self.ready(self.expand(graph))
 
-        def term(operand: Operand) -> _Term:
-            if isinstance(operand, int):
-                return terms[operand]
+    def ready(self, expanded: Mapping[str, Terms]) -> dict[str, Coefficients]:
+        """Put coefficients in their places; raises `TooLong` if there is none for a monomial."""
+        places = self._places
+        try:
+            return {
+                name: Coefficients([places[m] for m in terms], list(terms.values()))
+                for name, terms in expanded.items()
+            }
+        except KeyError:
+            raise TooLong from None
+
+    def expand(self, graph: Graph) -> dict[str, Terms]:
+        """Multiply a graph out; raises as `schedule`, also where what has too high a degree cancels later."""
+        leaves, highest = self._leaves, self.degree
+        known: list[Terms] = []
+        degrees: list[int] = []  # or more, where the highest terms cancel
+
+        def leaf(operand: str | Number) -> Terms:
             if isinstance(operand, str):
-                return self._leaves[operand]
+                return leaves[operand]
             whole = int(operand.value)
             if whole != operand.value:
                 raise TooLong
-            return _Term(whole, (0,) * len(self.terminals), abs(whole))
+            return {0: whole}
 
-        for node in graph.nodes:
-            terms.append(self._apply(node, term(node.a), term(node.b)))
-        return {name: self._digits(term(operand)) for name, operand in graph.outputs.items()}
-
-    def _apply(self, node: Node, a: _Term, b: _Term) -> _Term:
-        if node.function == "mul":
-            degrees = tuple([x + y for x, y in zip(a.degrees, b.degrees, strict=True)])
-            if max(degrees) > self.degree or a.size * b.size >= HALF:
+        for function, a, b in graph.nodes:
+            x, high = (
+                (known[a], degrees[a]) if isinstance(a, int) else (leaf(a), isinstance(a, str))
+            )
+            y, other = (
+                (known[b], degrees[b]) if isinstance(b, int) else (leaf(b), isinstance(b, str))
+            )
+            if function == "mul":
+                if high + other > highest:
+                    raise TooLong
+                terms: Terms = {}
+                for m, c in x.items():
+                    for n, d in y.items():
+                        terms[m + n] = terms.get(m + n, 0) + c * d
+                degrees.append(high + other)
+            elif function == "add" or function == "sub":
+                sign = 1 if function == "add" else -1
+                terms = x.copy()
+                for n, d in y.items():
+                    terms[n] = terms.get(n, 0) + sign * d
+                degrees.append(max(high, other))
+            else:
                 raise TooLong
-            return _Term(a.value * b.value, degrees, a.size * b.size)
-        if node.function not in ("add", "sub") or a.size + b.size >= HALF:
+            known.append(terms)
+        found = {
+            name: known[o] if isinstance(o, int) else leaf(o) for name, o in graph.outputs.items()
+        }
+        kept = {name: {m: c for m, c in terms.items() if c} for name, terms in found.items()}
+        if any(abs(c) >= LARGEST for terms in kept.values() for c in terms.values()):
             raise TooLong
-        value = a.value + b.value if node.function == "add" else a.value - b.value
-        degrees = tuple([max(x, y) for x, y in zip(a.degrees, b.degrees, strict=True)])
-        return _Term(value, degrees, a.size + b.size)
-
-    def _digits(self, term: _Term) -> np.ndarray:
-        if term.size >= HALF:
-            raise TooLong
-        raw = (term.value + self._offset).to_bytes(BITS // 8 * self.coefficients, "little")
-        return np.frombuffer(raw, np.uint32).astype(np.float64) - HALF
+        return kept
 
     def assemble(
-        self, codes: Sequence[np.ndarray], lanes: Iterable[int], blocks: int, width: int
+        self, codes: Sequence[Coefficients], lanes: Iterable[int], blocks: int, width: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lay coefficients out in blocks of `width` lanes: (block, coefficient, 1, width); and which are used."""
-        places = np.fromiter(lanes, int)
-        table = np.zeros((blocks * width, self.coefficients), np.float32)
-        if codes:
-            table[places] = codes
+        table = np.zeros((blocks, len(self.exponents), 1, width), np.float32)
         used = np.zeros(blocks, np.int32)
-        used[places // width] = 1
-        cut = table.reshape(blocks, width, self.coefficients)
-        return np.ascontiguousarray(np.moveaxis(cut, 2, 1))[:, :, None], used
+        for (places, values), lane in zip(codes, lanes, strict=True):
+            block, column = divmod(lane, width)
+            table[block, places, 0, column] = values
+            used[block] = 1
+        return table, used
 
     def runner(self, coefficients: Array, length: Array) -> Callable[[Seen], Array]:
         """What runs at every step: Horner's scheme, innermost in what has the fewest numbers."""
-        base, count = self.degree + 1, len(self.terminals)
-        table = jnp.reshape(coefficients, (base,) * count + coefficients.shape[1:])
 
         def run(seen: Seen) -> Array:
             values = [jnp.asarray(seen[name]) for name in self.terminals]
-            order = sorted(range(count), key=lambda i: -values[i].size)
-            turned = jnp.transpose(table, (*order, *range(count, table.ndim)))
-            return _horner(turned, [values[i] for i in order])
+            order = sorted(range(len(values)), key=lambda i: -values[i].size)
+            table = {
+                tuple(e[i] for i in order): c
+                for e, c in zip(self.exponents, coefficients, strict=True)
+            }
+            ordered = [values[i] for i in order]
+            if ordered[0].size >= SHARED * ordered[-1].size:
+                table = _put_in(table, ordered.pop())
+            return _horner(table, ordered)
 
         return run
 
 
-def _horner(table: Array, variables: Sequence[Array]) -> Array:
+def _monomial(exponents: Iterable[int]) -> int:
+    return sum(e << BITS * i for i, e in enumerate(exponents))
+
+
+def _put_in(table: Mapping[tuple[int, ...], Array], value: Array) -> dict[tuple[int, ...], Array]:
+    """Give the last variable its value, for all monomials of the others at once.
+
+    Left to `_horner`, XLA would do this anew for every number of the others.
+    """
+    others = sorted(
+        {e[:-1] for e in table}, key=sum
+    )  # lowest first: they go with the highest powers
+    total = None
+    for power in range(max(e[-1] for e in table), -1, -1):
+        part = jnp.stack([table[(*e, power)] for e in others if (*e, power) in table])
+        part = part.reshape(len(part), *(1,) * (value.ndim + 1 - part.ndim), *part.shape[1:])
+        if total is not None:
+            grown = total * value
+            new = jnp.zeros((len(part) - len(grown), *grown.shape[1:]), grown.dtype)
+            part = part + jnp.concatenate([grown, new])
+        total = part
+    assert total is not None
+    return {e: total[i] for i, e in enumerate(others)}
+
+
+def _horner(table: Mapping[tuple[int, ...], Array], variables: Sequence[Array]) -> Array:
+    """The value of a polynomial, given its coefficients by exponents."""
     if not variables:
-        return table
-    *lower, value = (_horner(part, variables[1:]) for part in table)
+        return table[()]
+    parts: list[dict[tuple[int, ...], Array]] = []
+    for (first, *rest), coefficient in table.items():
+        while len(parts) <= first:
+            parts.append({})
+        parts[first][tuple(rest)] = coefficient
+    *lower, value = (_horner(part, variables[1:]) for part in parts)
     for part in reversed(lower):
         value = value * variables[0] + part
     return value

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from substrate.lean import needed
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.synapses import living, settled
@@ -43,7 +44,7 @@ class Step(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What is gathered while a network learns; what nobody uses afterwards costs nothing."""
+    """What is gathered while a network learns."""
 
     start: Callable[[Episode, Any], Any]  # (episode, state) -> gathered
     update: Callable[[Any, Episode, Step], Any]  # (gathered, episode, step) -> gathered
@@ -66,6 +67,7 @@ def simulate(
     individuals: int,
     chunks: Array | None = None,
     window: Window | None = None,
+    use: Callable[[Trace], Any] | None = None,
 ) -> Trace:
     """Let `individuals` rules learn on an episode.
 
@@ -79,6 +81,8 @@ def simulate(
         Run only so many times `CHUNK` steps, all if not given: then nothing is of use but who is alive.
     window
         Where the drive comes from if not from the episode, of which then only the shape of its drive is looked at.
+    use
+        What is made of the trace: what does not matter to it is not gathered, and zero. By default all is gathered.
     """
     w0 = jax.tree.map(lambda w: jnp.broadcast_to(w, (*w.shape[:-1], individuals)), episode.w0)
     state = network.init(plasticity, w0)
@@ -86,10 +90,20 @@ def simulate(
     window = window or partial(cut, episode.drive)
     rate = jnp.broadcast_to(rate, (rate.shape[0], individuals))
 
+    gathered, alive = reading.start(episode, state), jnp.ones_like(living(state))
+    drive = jax.tree.map(lambda a: a[0], window(jnp.int32(0), 1))
+    pick, whole = needed(
+        gathered,
+        lambda g: reading.update(g, episode, Step(drive, state, state, rate)),
+        lambda g: use(Trace(settled(state), g, alive)) if use else g,
+    )
+    gathered = pick(gathered)
+
     def step(carry: tuple[Any, Any], drive: Any) -> tuple[tuple[Any, Any], None]:
         before, gathered = carry
         after, _ = network.step(plasticity, before, drive, rate)
-        return (after, reading.update(gathered, episode, Step(drive, before, after, rate))), None
+        read = reading.update(whole(gathered), episode, Step(drive, before, after, rate))
+        return (after, pick(read)), None
 
     def learn(carry: tuple[Any, Any, Array], drive: Any) -> tuple[Any, Any, Array]:
         state, gathered, alive = carry
@@ -110,14 +124,13 @@ def simulate(
         return (carry[0] < last) & jnp.any(carry[3])
 
     last = steps // CHUNK if chunks is None else jnp.minimum(steps // CHUNK, chunks)
-    gathered, alive = reading.start(episode, state), jnp.ones_like(living(state))
     if steps >= CHUNK:
         carry = (jnp.int32(0), state, gathered, alive)
         _, state, gathered, alive = lax.while_loop(unfinished, chunk, carry)
     if steps % CHUNK:
         rest = window(jnp.int32(steps - steps % CHUNK), steps % CHUNK)
         state, gathered, alive = learn((state, gathered, alive), rest)
-    return Trace(settled(state), gathered, alive)
+    return Trace(settled(state), whole(gathered), alive)
 
 
 def cut(drive: Any, start: Array, steps: int) -> Any:

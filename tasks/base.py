@@ -94,6 +94,7 @@ class Setting:
     company: Rule | None = None  # how the projections change that do not evolve
     profile: Profile | None = None  # the chip that the network runs on; none is ideal
     views: Views | None = None  # for pictures of a run; nothing that is scored depends on it
+    bounded: bool = False  # whether no quality is above the ceiling, on any instance
 
 
 class Options(BaseModel):

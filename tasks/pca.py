@@ -76,7 +76,9 @@ def build(options: PcaOptions) -> tuple[Setting, ...]:
         alpha = float(n) if options.alpha is None else options.alpha
         score = partial(outcome, mode=options.fitness, alpha=alpha, exponent=options.exponent)
         draw = partial(sample, n=n, options=options)
-        return Setting(f"n={n}", feedforward(), options.rate, draw, READING, score)
+        bounded = options.fitness != "variance"  # a cosine is at most 1
+        network = feedforward()
+        return Setting(f"n={n}", network, options.rate, draw, READING, score, bounded=bounded)
 
     return tuple(setting(n) for n in options.dimensions)
 

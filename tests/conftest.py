@@ -1,13 +1,52 @@
-"""Fixtures that walk the registries: a new rule or task is covered because its file exists."""
+"""How the suite runs; fixtures that walk the registries: a new rule or task is covered because its file exists."""
 
+import gc
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
 import pytest
 
-from substrate.devices import configure
+from substrate.devices import configure, give_back
 
 configure()
 
 from rules_zoo import RULES  # noqa: E402 - JAX must be set up first
 from tasks import FAMILIES  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Plain `pytest` runs in two processes if pytest-xdist is there: compiling, most of the work, uses one core.
+
+    Whatever names tests or says how to run them (`pytest FILE`, `-k`, `-n`, `-s`, `--pdb`) runs as it says.
+    """
+    option = config.option
+    if (
+        config.args_source == config.ArgsSource.TESTPATHS
+        and config.pluginmanager.hasplugin("xdist")
+        and not hasattr(config, "workerinput")
+        and option.numprocesses is None
+        and option.capture != "no"
+        and not (option.keyword or option.usepdb or option.collectonly)
+        and (os.cpu_count() or 1) > 1
+    ):
+        # Whole files, whose fixtures are shared.
+        option.numprocesses, option.dist = 2, "loadfile"
+
+
+def pytest_collection_finish(session):
+    """What has been imported stays: the collector need not look through it a thousand times."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """Programs compiled for a module go with it: kept, they are gigabytes by the end, and slow the rest down."""
+    yield
+    jax.clear_caches()
+    give_back()
 
 
 @pytest.fixture(params=RULES.values(), ids=RULES.keys())
@@ -20,3 +59,26 @@ def rule(request):
 def family(request):
     """Every task family."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory) -> Callable[[Path], Path]:
+    """Makes a folder an empty run store by copying one: MLflow takes more than a second to make its tables."""
+    from evolve.tracking import Store
+
+    made = tmp_path_factory.mktemp("made") / "runs"
+    Store(made, write=True).close()
+    database = (made / "mlflow.db").read_bytes()
+
+    def new(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mlflow.db").write_bytes(database)
+        return folder
+
+    return new
+
+
+@pytest.fixture
+def folder(new_store, tmp_path) -> Path:
+    """An empty run store."""
+    return new_store(tmp_path / "with a space" / "runs")

@@ -8,7 +8,7 @@ import pytest
 from evolve import compiled
 from evolve.company import alone, together
 from evolve.config import RunConfig
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluate import Arena
 from evolve.interpreter import Interpreter
 from evolve.run import run
 from rules_zoo import RULES
@@ -52,7 +52,10 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
     weights = [0.7 * lanes(4, 4), 0.7 * lanes(3, 5)]
     x = lanes(3, 20)
     target = jnp.moveaxis(jax.nn.one_hot(RNG.integers(3, size=20), 3), 1, 0)[..., None, None]
-    found = sharpness(weights, Layers((), (), (), ()), x, target, Net("tanh", "softmax"))
+    measured = jax.jit(
+        lambda w: sharpness(w, Layers((), (), (), ()), x, target, Net("tanh", "softmax"))
+    )
+    found = measured(weights)
     sizes = [w[..., 0, 0].size for w in weights]
 
     def loss(flat: jax.Array, k: int, p: int) -> jax.Array:
@@ -63,9 +66,10 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
         u = answer(shaped, (), x[..., k : k + 1, p : p + 1], ACTIVATIONS["tanh"]).u[-1]
         return jnp.mean(OUTPUTS["softmax"].loss(u, target))
 
+    hessian = jax.jit(jax.hessian(loss), static_argnums=(1, 2))
     for k in range(2):
         flat = jnp.concatenate([w[..., k, 0].ravel() for w in weights])
-        values = np.linalg.eigvalsh(jax.hessian(loss)(flat, k, 0))
+        values = np.linalg.eigvalsh(hessian(flat, k, 0))
         largest = values[np.argmax(np.abs(values))]
         assert float(found[k, 0]) == pytest.approx(largest, rel=0.03)
 
@@ -81,11 +85,9 @@ def test_feedback_comes_to_agree_with_the_forward_weights():
     """Lillicrap et al. 2016: below 70 degrees, from 90 where nothing learns; backprop's own angle is 0."""
     options = DIGITS.options(samples=1500, analyses=True)
     arena = Arena(DIGITS, options, 0, "test", 10)
-    bounds = Bounds(np.zeros((1, 10)), np.ones((1, 10)))
-    metrics = {
-        name: compiled.measure(RULES[name], arena, bounds).metrics
-        for name in ("feedback_alignment", "backprop", "delta")
-    }
+    learners = ("feedback_alignment", "backprop", "delta")
+    found = compiled.instances([RULES[name] for name in learners], arena)
+    metrics = {name: own for name, (_, _, own) in zip(learners, found, strict=True)}
     assert metrics["feedback_alignment"]["feedback_angle_1"].mean() < 70
     assert metrics["delta"]["feedback_angle_1"].mean() == pytest.approx(90, abs=5)
     assert metrics["backprop"]["update_angle_1"].max() < 0.5

@@ -11,8 +11,10 @@ from evolve.evaluator import Compiled, Interpreted
 from evolve.finish import draw
 from evolve.genome import Grid, express
 from evolve.genome import draw as draw_genome
+from evolve.interpreter import last
+from evolve.interrupt import Interrupt
 from evolve.launch import View
-from evolve.run import Interrupt, Job, _search
+from evolve.run import Job, _search
 
 SMALL = RunConfig(
     seed=5,
@@ -107,5 +109,5 @@ def test_both_engines_score_slow_variables_alike():
     compiled = Compiled([train], config.slow)
     there, here = (e.score_graphs([graphs], arenas)[0] for e in (interpreted, compiled))
     np.testing.assert_allclose(there, here, atol=1e-4)
-    there, here = (e.begin([graphs])()[0] for e in (interpreted, compiled))
+    there, here = (last(e.begin([graphs]))[0] for e in (interpreted, compiled))
     np.testing.assert_allclose(there, here, atol=1e-4)

@@ -83,11 +83,11 @@ def test_run_prints_the_record_that_it_promises(store):
     assert record["baselines"]["oja"] > 0.1
 
 
-def test_the_same_seed_gives_the_same_run_twice(store, tmp_path):
-    """Champion, scores, and every metric of every generation but the clock."""
+def test_the_same_seed_gives_the_same_run_twice(store, new_store, tmp_path, inside):
+    """In two processes: champion, scores, and every metric of every generation but the clock."""
     folder, record = store
-    done = hebbarium("run", "pca", "--seed", 3, "--runs", tmp_path, "--json", *QUICK, *FEW)
-    again = json.loads(done.stdout)
+    done = inside("run", "pca", "--seed", 3, "--runs", new_store(tmp_path), "--json", *QUICK, *FEW)
+    again = json.loads(done.out)
     for key in ("champion", "baselines", "evaluations", "generations", "F"):
         assert again[key] == record[key]
     histories = [metrics(folder, record["run_id"]), metrics(tmp_path, again["run_id"])]
@@ -254,9 +254,9 @@ def begin(folder, *words):
     raise AssertionError("the run never began")
 
 
-def test_ctrl_c_ends_after_the_generation_with_everything_written(tmp_path, inside):
+def test_ctrl_c_ends_after_the_generation_with_everything_written(new_store, tmp_path, inside):
     """And while it runs, nobody else may write to its store."""
-    process = begin(tmp_path)
+    process = begin(new_store(tmp_path))
     second = inside("run", "pca", check=2, HEBBARIUM_RUNS=str(tmp_path))
     assert str(process.pid) in second.err and "--runs" in second.err
     process.send_signal(signal.SIGINT)
@@ -269,8 +269,10 @@ def test_ctrl_c_ends_after_the_generation_with_everything_written(tmp_path, insi
     assert (artifacts / "champion.py").exists()
 
 
-def test_a_killed_run_is_seen_to_have_died(tmp_path, inside):
-    process = begin(tmp_path)
+@pytest.mark.slow
+def test_a_killed_run_is_seen_to_have_died(new_store, tmp_path, inside):
+    """As is a writer that is killed in `test_store_folder`, here amid a search."""
+    process = begin(new_store(tmp_path))
     time.sleep(1.0)
     process.kill()
     process.communicate()

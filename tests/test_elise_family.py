@@ -1,5 +1,6 @@
 """The family `elise`: what a melody asks of memory, how a correlation is aligned, that only its rule plays alone."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,9 +28,11 @@ def measured(name: str, options, instances: int = 10, seed: int = 0) -> Scores:
 def test_a_melody_is_played_without_teacher_by_the_published_rule_alone():
     """Half of the teaching; Hebb's rule copies the teacher and plays nothing, as does a network at rest."""
     options = FAMILY.options(teaching=100)
-    quality = {name: measured(name, options).quality[0, 0] for name in ("elise", "hebb", "frozen")}
-    assert np.median(quality["elise"]) > 0.7
-    assert np.median(quality["hebb"]) < 0.4 and np.median(quality["frozen"]) < 0.4
+    arena = Arena(FAMILY, options, 0, "test", 10)
+    raw = compiled.instances([RULES[name] for name in ("elise", "hebb", "frozen")], arena)
+    own, hebb, frozen = (np.median(quality) for quality, _, _ in raw)
+    assert own > 0.7
+    assert hebb < 0.4 and frozen < 0.4
 
 
 @pytest.mark.slow
@@ -84,9 +87,12 @@ def test_a_lane_that_dies_leaves_the_clock_to_the_others():
     (setting,) = FAMILY.build(FAMILY.options(teaching=100))
     episode = draw(setting, (0, 0), "train", range(2))
     plasticity = lower(RULES["elise"])
-    rates = jnp.array([[0.2, 1e9]])
-    both = simulate(setting.network, plasticity, episode, rates, setting.reading, 2)
-    alone = simulate(setting.network, plasticity, episode, rates[:, :1], setting.reading, 1)
+    run = jax.jit(
+        lambda e, rates: simulate(
+            setting.network, plasticity, e, rates, setting.reading, rates.shape[1]
+        )
+    )
+    both, alone = (run(episode, jnp.array([rates])) for rates in ((0.2, 1e9), (0.2,)))
     assert both.alive.tolist() == [[True, False]] * 2
     np.testing.assert_allclose(both.gathered[..., 0], alone.gathered[..., 0], atol=1e-3)
 

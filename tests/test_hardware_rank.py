@@ -103,7 +103,7 @@ def test_admission_restricts_or_penalises():
     RunConfig(hardware="bss2", admission="penalise", genes={"primitives": ("add", "tanh")})
 
 
-def test_a_search_under_a_profile_runs_to_its_end(tmp_path):
+def test_a_search_under_a_profile_runs_to_its_end(folder):
     words = [
         "run",
         "pca",
@@ -114,16 +114,16 @@ def test_a_search_under_a_profile_runs_to_its_end(tmp_path):
         "--islands",
         "4",
     ]
-    words += ["--set", "instances.validation=10", "--set", "instances.test=20", "--runs", tmp_path]
+    words += ["--set", "instances.validation=10", "--set", "instances.test=20", "--runs", folder]
     record = json.loads(asked(*words, *FAST, "--json"))
     assert record["hardware"] == "fixed_point:bits=4"
     assert np.isfinite(record["champion"]["score"])
 
 
-def test_champions_are_judged_on_many_chips_that_nobody_searched_on(tmp_path):
+def test_champions_are_judged_on_many_chips_that_nobody_searched_on(folder):
     """As a ranking on those chips judges them, with the cost of an update and the test against the rival."""
     words = ["run", "pca", "--hardware", "bss2", "--seeds", 2, "--generations", 4, "--islands", 4]
-    words += ["--set", "instances.validation=10", "--set", "instances.test=30", "--runs", tmp_path]
+    words += ["--set", "instances.validation=10", "--set", "instances.test=30", "--runs", folder]
     record = json.loads(asked(*words, *FAST, "--set", "variation.start=oja", "--json"))
     for run in record["runs"]:
         seen = run["chips"]
@@ -131,7 +131,7 @@ def test_champions_are_judged_on_many_chips_that_nobody_searched_on(tmp_path):
         if run["seed"] == 0:
             continue  # one ranking is enough
         words = ["rank", "--task", "pca", "--hardware", "bss2:chips=30", "--seed", run["seed"]]
-        words += ["--rules", f"oja,{run['run_id'][:8]}", "--instances", 30, "--runs", tmp_path]
+        words += ["--rules", f"oja,{run['run_id'][:8]}", "--instances", 30, "--runs", folder]
         ranked = {r["rule"]: r for r in json.loads(asked(*words, *FAST, "--json"))["rows"]}
         champion = ranked.pop(next(name for name in ranked if name != "oja"))
         ours = {r["rule"]: r for r in seen["rows"]}
@@ -151,11 +151,15 @@ def test_champions_are_judged_on_many_chips_that_nobody_searched_on(tmp_path):
     show(record)
 
 
-def test_a_faster_rule_keeps_its_score_on_a_calibrated_chip_and_beats_oja():
+@pytest.mark.parametrize(
+    "dimensions", [(5,), pytest.param((2, 5, 10), marks=pytest.mark.slow)], ids=str
+)
+def test_a_faster_rule_keeps_its_score_on_a_calibrated_chip_and_beats_oja(dimensions):
     """What searches find, on 30 chips; without calibration no local rule can know its norm, and it does not."""
     oja, fast = RULES["oja"], Rule("fast", 3 * POST * (PRE - POST * W))
     for hardware, keeps in (("bss2:chips=30", True), ("bss2:chips=30,gain=0.2", False)):
-        found = compare(RunConfig(hardware=hardware), [oja, fast], ["oja"], 60, tune=False)
+        config = RunConfig(hardware=hardware, options={"dimensions": dimensions})
+        found = compare(config, [oja, fast], ["oja"], 60, tune=False)
         row = next(r for r in found.rows if r.ideal.rule == "fast")
         assert (row.retained >= 0.95) == keeps
         assert found.differences["fast"].low > 0 and found.differences["fast"].p < 1e-6

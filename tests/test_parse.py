@@ -156,14 +156,14 @@ def test_numbers_without_names_become_doubles():
 )  # fmt: skip
 def test_anything_else_is_refused_with_its_place(text, column, fragment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(UserError) as refused:
         parse(text, NAMES, "Rule 'r', dw")
     message = str(refused.value)
     assert message.startswith("Rule 'r', dw") and fragment in message
     assert column is None or f"column {column} of" in message
     assert len(message) < 600 and message.isprintable()
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5
     assert not [*tmp_path.iterdir()]
 
 
@@ -190,9 +190,9 @@ def test_deep_nesting_takes_no_time(pattern):
     text = "w"
     for _ in range(MAX_NESTING - 1):
         text = pattern.format(text)
-    began = time.monotonic()
+    began = time.thread_time()
     assert parse(TEXT.write(parse(text, NAMES)), NAMES) == parse(text, NAMES)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_deep_nesting_takes_no_time(pattern):
 )
 def test_long_text_takes_little_time(text):
     assert len(text) <= MAX_TEXT
-    began = time.monotonic()
+    began = time.thread_time()
     parse(text, NAMES)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -345,7 +345,7 @@ def test_files_that_are_no_rules_are_refused(tmp_path):
         Rule("r", pre, slow=(Slow("s", pre, "pre", math.nan),)),
         Rule("r", {"for ward": pre}),
         Rule("r", pre + sympy.oo),
-        Rule("r", sum(sympy.tanh(i * pre) for i in range(2000))),
+        Rule("r", sympy.Add(*(sympy.tanh(i * pre) for i in range(2000)))),
     ],
 )
 def test_what_no_file_can_hold_is_not_written(rule):

@@ -26,9 +26,13 @@ CODES = {
 }
 
 
-def scores(options, seed=0, instances=100, family=PCA, split="train", gains=None):
-    interpreter = Interpreter(Arena(family, options, seed, split, instances), MACHINE, capacity=16)
-    return interpreter.score(list(CODES.values()), gains, full=True)
+def ready(options, instances=100, family=PCA, split="train"):
+    return Interpreter(Arena(family, options, 0, split, instances), MACHINE, capacity=16)
+
+
+def scores(interpreter, gains=None, full=True):
+    """Of the three rules; without metrics if not `full`, which spares a compilation."""
+    return interpreter.score(list(CODES.values()), gains, full)
 
 
 def published(**changes):
@@ -122,7 +126,7 @@ def test_start_weights_are_as_asked():
 
 def test_from_orthogonal_starts_doing_nothing_gains_nothing():
     options = PCA.options(dimensions=(2, 10), start="orthogonal")
-    quality = scores(options, instances=20).quality
+    quality = scores(ready(options, instances=20), full=False).quality
     np.testing.assert_allclose(quality[0], 0.0, atol=1e-5)
     assert np.median(quality[1]) > 0.5
 
@@ -130,8 +134,8 @@ def test_from_orthogonal_starts_doing_nothing_gains_nothing():
 def test_the_gain_is_apart_from_the_score():
     """LR1's mean drift is twice Oja's; at half the rate it is Oja's, and so is its score."""
     options = PCA.options(dimensions=(5,))
-    own = scores(options, gains=[1.0, 1.0, 1.0])
-    halved = scores(options, gains=[1.0, 1.0, 0.5])
+    interpreter = ready(options)
+    own, halved = (scores(interpreter, [1.0, 1.0, gain]) for gain in (1.0, 0.5))
     gain = own.metrics["gain"].mean(axis=(1, 2))
     assert gain[:2] == pytest.approx([0.0, 1.0], abs=1e-5)
     assert gain[2] == pytest.approx(2.0, abs=0.1)
@@ -144,7 +148,7 @@ def test_the_gain_is_apart_from_the_score():
 @pytest.mark.parametrize("mode", ["angle", "final", "variance"])
 def test_every_fitness_mode_puts_oja_near_its_ceiling(mode):
     options = published(fitness=mode)
-    result = scores(options, instances=50)
+    result = scores(ready(options, instances=50), full=mode == "final")
     assert np.all(result.score[0] == 0.0)
     assert result.fitness[1] > {"angle": 0.9, "final": 0.97, "variance": 0.9}[mode]
     if mode == "final":
@@ -153,8 +157,8 @@ def test_every_fitness_mode_puts_oja_near_its_ceiling(mode):
 
 
 def test_alpha_and_exponent_weigh_the_norm():
-    plain = scores(published(alpha=0.0), instances=20)
-    linear = scores(published(alpha=3.0, exponent=1.0), instances=20)
+    plain = scores(ready(published(alpha=0.0), instances=20))
+    linear = scores(ready(published(alpha=3.0, exponent=1.0), instances=20), full=False)
     loss = plain.quality - linear.quality
     np.testing.assert_allclose(loss, 3.0 * plain.metrics["norm_error"], atol=1e-5)
 
@@ -167,6 +171,6 @@ def test_digits_are_divided_and_learned():
         np.testing.assert_allclose(part.x.mean(axis=0), 0.0, atol=1e-12)
         assert part.x.var(axis=0).max() == pytest.approx(1.0)
     family = FAMILIES["pca_digits"]
-    result = scores(family.options(), instances=20, family=family, split="test")
+    result = scores(ready(family.options(), instances=20, family=family, split="test"))
     assert np.median(result.metrics["cos_end"][1]) > 0.9
     assert result.fitness[1] > 0.6

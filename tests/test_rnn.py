@@ -81,7 +81,7 @@ def change(name: str, episode: Episode, network, rate=RATE):
 def gradient(episode: Episode, how: How, output: str, cut: bool) -> list[np.ndarray]:
     """Minus the gradient of the loss by W, I and V, neurons unconnected to themselves."""
     w = (unconnected(episode.w0.recurrent), episode.w0.inputs, episode.w0.readout)
-    slopes = jax.grad(loss)(w, episode, how, output, cut)
+    slopes = jax.jit(jax.grad(loss), static_argnums=(2, 3, 4))(w, episode, how, output, cut)
     return [-np.asarray(unconnected(slopes[0])), *(-np.asarray(g) for g in slopes[1:])]
 
 

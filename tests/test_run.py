@@ -1,15 +1,22 @@
 """Whole runs: how a champion is chosen, and that seeds in company find what they find alone."""
 
+import platform
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 import sympy
 
+from evolve import run as loop
+from evolve.ahead import Pilot
 from evolve.config import RunConfig
 from evolve.finish import _simplified, choose
+from evolve.interrupt import Interrupt
 from evolve.result import Candidate
-from evolve.run import run, run_together
+from evolve.run import Job, run, run_together
 from substrate import POST, PRE, Rule, Slow, W, names
+from substrate.devices import give_back
 
 SMALL = {
     "options": {"dimensions": [2], "samples": 300},
@@ -86,3 +93,45 @@ def test_constants_are_tuned_where_they_evolve():
     found = max(tally.best for tally in log.tallies)
     assert max(c.training for c in result.front) >= found
     assert any(c.training > found for c in result.front), "tuning should improve something"
+
+
+@pytest.mark.parametrize("searches", [1, 3])
+def test_free_memory_is_returned_again_and_again_while_searches_run(searches, monkeypatch):
+    """Every so many rounds, of which each asks for one answer, in however many halves the searches advance."""
+    rounds, returned = [], []
+
+    class Worthless:
+        lanes = width = 8
+        apart = True
+
+        def begin(self, wanted):
+            rounds.append("waits")
+            yield None
+            rounds.append("answers")
+            yield [np.zeros(len(own)) for own in wanted]
+
+    monkeypatch.setattr(loop, "TIDY", 2)
+    monkeypatch.setattr(loop, "give_back", lambda: returned.append(len(rounds) + 1))
+    configs = [RunConfig(seed=seed, **SMALL) for seed in range(searches)]
+    pilots = [Pilot(c.grid, c.plan, c.seed, c.stop.generations) for c in configs]
+    jobs = [Job(c, Silent(), None, p) for c, p in zip(configs, pilots, strict=True)]
+    loop._search(jobs, Worthless(), Interrupt())
+    assert len(returned) > 2
+    assert returned == list(range(2, len(rounds) + 1, 2))
+
+
+def resident():
+    """Memory that this process holds [MB]."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks the GNU C library")
+def test_memory_between_blocks_in_use_goes_back_to_the_system():
+    """Of 128 MB in blocks below the size that is mapped apart, one in a hundred stays and pins the others."""
+    blocks = [bytes([1]) * 64_000 for _ in range(2000)]
+    blocks = blocks[::100]
+    before = resident()
+    give_back()
+    assert before - resident() > 60
+    assert len(blocks) == 20

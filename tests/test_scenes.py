@@ -62,7 +62,7 @@ def test_other_families_have_none_of_these():
     assert scenes.scenes(result) == {}
 
 
-def test_a_run_draws_them_and_is_not_lost_for_one(tmp_path, monkeypatch):
+def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
     config = RunConfig(
         task="pattern_separation",
         options={"samples": 20, "outputs": 4},
@@ -70,8 +70,8 @@ def test_a_run_draws_them_and_is_not_lost_for_one(tmp_path, monkeypatch):
         stop={"generations": 2},
         variation={"islands": 4},
     )
-    run, result = launch(config, tmp_path, Watching())
-    names = {p.name for p in (tmp_path / "artifacts" / run / "artifacts").iterdir()}
+    run, result = launch(config, folder, Watching())
+    names = {p.name for p in (folder / "artifacts" / run / "artifacts").iterdir()}
     assert {"similarity.png", "weights.png", "curve.png"} <= names
     assert "pictures.txt" not in names
 
@@ -79,7 +79,7 @@ def test_a_run_draws_them_and_is_not_lost_for_one(tmp_path, monkeypatch):
         raise ZeroDivisionError("of all things")
 
     monkeypatch.setattr(scenes, "scenes", broken)
-    run, again = launch(config, tmp_path, Watching())
-    kept = tmp_path / "artifacts" / run / "artifacts"
+    run, again = launch(config, folder, Watching())
+    kept = folder / "artifacts" / run / "artifacts"
     assert "of all things" in (kept / "pictures.txt").read_text()
     assert (kept / "curve.png").exists() and again.champion.operators == result.champion.operators

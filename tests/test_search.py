@@ -188,7 +188,7 @@ def test_a_young_island_takes_no_guests():
     state, _ = begin(plan, 0, Counting())
     one, other = (island[0] for island in state.islands)
     good, bad = (Individual(i.genome, i.phenotype, s) for i, s in ((one, 1.0), (other, 0.0)))
-    brood = search.Brood([good, bad], 0)
+    brood = search.Brood([good, bad], [bad])
     for born, expected in ((0, 1), (6, 0), (1, 1)):
         ages = [search.Age(), search.Age(born=born)]
         _, (kept,) = search.compete(plan, [[good], [bad]], brood, ages, 8)

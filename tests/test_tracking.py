@@ -1,4 +1,4 @@
-"""The run store keeps what it is given, has one writer, and says what is wrong with a folder."""
+"""The run store keeps what it is given, as MLflow has it too, and gives it back by name."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -20,42 +19,11 @@ from matplotlib.figure import Figure
 from evolve.tracking import Store, ui_command, ui_environment
 from substrate.errors import UserError
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, made once: MLflow takes more than a second to make one."""
-    folder = tmp_path_factory.mktemp("made") / "runs"
-    Store(folder, write=True).close()
-    return folder
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    """A store of our own, copied, which moves it."""
-    folder = tmp_path / "with a space" / "runs"
-    folder.mkdir(parents=True)
-    (folder / "mlflow.db").write_bytes((made / "mlflow.db").read_bytes())
-    return folder
-
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[Store]:
     with Store(folder, write=True) as store:
         yield store
-
-
-def python(code: str, **options: object) -> subprocess.Popen[str]:
-    """Another process, which talks on its standard output."""
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,  # type: ignore[call-overload]
-    )
 
 
 def test_a_run_comes_back(store: Store) -> None:
@@ -201,126 +169,6 @@ def test_an_experiment_of_somebody_else_is_left_alone(store: Store) -> None:
         store.begin("pca", "x", {}, {})
 
 
-def test_reading_makes_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "runs")
-    assert store.list() == []
-    with pytest.raises(UserError, match="no runs in"):
-        ui_command(tmp_path / "runs")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_writer_keeps_others_out_and_readers_in(folder: Path) -> None:
-    other = python(
-        f"""
-        from evolve.tracking import Store
-        store = Store({str(folder)!r}, write=True)
-        log = store.begin("pca", "theirs", {{}}, {{}})
-        print("ready", flush=True)
-        input()
-        """,
-        stdin=subprocess.PIPE,
-    )
-    try:
-        assert other.stdout is not None and other.stdout.readline() == "ready\n"
-        assert Store(folder).find("theirs").status == "running"
-        with pytest.raises(
-            UserError, match=rf"process {other.pid} on {socket.gethostname()}.*--runs"
-        ):
-            Store(folder, write=True)
-    finally:
-        other.kill()
-        other.communicate()
-    assert Store(folder).find("theirs").status == "died"
-    with Store(folder, write=True) as store:
-        row = store.find("theirs")
-        assert row.status == "died"
-        assert store._client.get_run(row.id).info.status == "FAILED", "MLflow must know it too"
-
-
-def test_a_process_is_not_mistaken_for_a_dead_one_with_its_pid(folder: Path) -> None:
-    with Store(folder) as store:
-        store.begin("pca", "x", {}, {})
-    assert Store(folder).find("x").status == "died", "this process lives, but its lock has gone"
-
-
-def test_without_locks_the_note_decides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evolve.lock._take", lambda file, shared: None)
-    with Store(folder) as store:
-        store.begin("pca", "x", {}, {})
-        assert Store(folder).find("x").status == "running"
-        monkeypatch.setattr("evolve.lock._alive", lambda pid: False)
-        assert Store(folder).find("x").status == "died"
-
-
-def a_file(folder: Path) -> None:
-    folder.write_text("a file")
-
-
-def torn(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 40)
-
-
-def text(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "mlflow.db").write_text("not a database, but more than a hundred characters long" * 9)
-
-
-def foreign(folder: Path) -> None:
-    folder.mkdir()
-    with sqlite3.connect(folder / "mlflow.db") as db:
-        db.execute("CREATE TABLE birds (name TEXT)")
-    db.close()
-
-
-@pytest.mark.parametrize(
-    ("make", "say"),
-    [
-        (a_file, "is a file"),
-        (torn, "cannot be read"),
-        (text, "not a database"),
-        (foreign, "birds"),
-    ],
-)
-@pytest.mark.parametrize("write", [True, False])
-def test_a_folder_that_cannot_be_a_store_is_refused(
-    make: object, say: str, write: bool, tmp_path: Path
-) -> None:
-    folder = tmp_path / "runs"
-    make(folder)  # type: ignore[operator]
-    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(UserError, match=rf"{folder}.*{say}.*--runs"):
-        Store(folder, write=write)
-    after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    assert after == before
-
-
-@pytest.mark.parametrize("name", ["who?", "50%20off"])
-def test_paths_that_mlflow_would_misread_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="part of an address"):
-        Store(tmp_path / name)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    if os.access(closed, os.W_OK):
-        closed = Path("/proc/self")  # root may write anywhere but here
-        if not closed.exists():
-            pytest.skip("this user may write everywhere")
-    with pytest.raises(UserError, match=r"Cannot write to the run store.*--runs"):
-        Store(closed / "runs", write=True)
-
-
-def test_another_version_of_mlflow_is_refused(folder: Path) -> None:
-    with sqlite3.connect(folder / "mlflow.db") as db:
-        db.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    db.close()
-    with pytest.raises(UserError, match=r"another version of MLflow.*db upgrade"):
-        Store(folder, write=True)
-
-
 def test_what_the_database_complains_of_is_one_sentence(store: Store) -> None:
     log = store.begin("pca", "x", {}, {})
     store._client.get_run(log.id)
@@ -329,24 +177,6 @@ def test_what_the_database_complains_of_is_one_sentence(store: Store) -> None:
     db.close()
     with pytest.raises(UserError, match="no such table: metrics"):
         log.metrics(0, {"best": 1.0})
-
-
-def test_using_a_store_is_silent_and_importing_it_is_light(tmp_path: Path) -> None:
-    other = python(
-        f"""
-        import sys
-        import evolve.tracking
-        assert "mlflow" not in sys.modules, "MLflow takes a second to import"
-        with evolve.tracking.Store({str(tmp_path / "runs")!r}) as store:
-            with store.begin("pca", "x", {{}}, {{}}) as log:
-                log.metrics(0, {{"best": 1.0}})
-        """,
-        cwd=tmp_path,
-    )
-    assert other.communicate(timeout=60) == ("", "")
-    assert other.returncode == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["runs"]
-    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [".lock", "mlflow.db"]
 
 
 def free_port() -> int:

@@ -118,15 +118,12 @@ def test_inhibition_brings_rates_to_their_target():
     drive = rng.uniform(0.45, 0.55, (4000, 20, lanes))
     network = lateral("relu", signed=False, steps=100, dt=0.05)
 
+    still = lower(RULES["frozen"])
+    answer = jax.jit(lambda state, x: network.step(still, state, x, jnp.zeros((1, 1)))[1][..., 0])
+
     def rates(trace: Trace) -> np.ndarray:
-        state, ys = trace.state, []
-        still = lower(RULES["frozen"])
-        for x in drive[-50:]:
-            _, y = network.step(
-                still, state, jnp.asarray(x, jnp.float32)[..., None], jnp.zeros((1, 1))
-            )
-            ys.append(np.asarray(y)[..., 0])
-        return np.mean(ys, axis=0)
+        shown = jnp.asarray(drive[-50:], jnp.float32)[..., None]
+        return np.mean([answer(trace.state, x) for x in shown], axis=0)
 
     trace = learn("inhibitory_rate", network, drive, w0, 0.1, target=0.1)
     before = learn("frozen", network, drive[:200], w0, 0.0)

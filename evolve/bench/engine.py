@@ -165,7 +165,9 @@ class Alone:
         def one(rule: Rule, episodes: Any) -> Array:
             folded = foldable(episodes, 1)
             gains = jnp.ones(1, jnp.float32)
-            return lax.map(lambda e: learn(setting, lower(rule), e, gains, folded)[0], episodes)
+            return lax.map(
+                lambda e: learn(setting, lower(rule), e, gains, folded, full=False)[0], episodes
+            )
 
         return jax.jit(lambda episodes: [one(rule, episodes) for rule in rules])
 

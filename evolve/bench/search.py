@@ -3,10 +3,13 @@
 Starting up is not counted: instances are drawn and programs compiled before the clock runs.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from evolve.ahead import Pilot
@@ -16,10 +19,13 @@ from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Interpreted
 from evolve.interpreter import WIDTH
+from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.rank import measure as scores_of
-from evolve.run import Interrupt, Job, _search
+from evolve.result import Progress
+from evolve.run import Job, _search
 from evolve.settings import merge, validated
+from evolve.spread import alone_on_a_core, shares_of, spread
 from rules_zoo import RULES
 
 #: The published search is done when it has reached this rule's training score.
@@ -32,7 +38,7 @@ class Way(NamedTuple):
     seconds: float
     busy: float  # cores kept busy on average; on a shared machine less than there are
     evaluations: int
-    jobs: list[Job]
+    histories: list[list[Progress]]  # of every search
 
 
 def measure(sizes: Sizes, say: Say) -> list[Figure]:
@@ -76,7 +82,49 @@ def go(ready: Ready, configs: Sequence[RunConfig]) -> Way:
     before = time.process_time()
     seconds = _search(jobs, ready.interpreter, Interrupt())
     busy = (time.process_time() - before) / seconds
-    return Way(seconds, busy, sum(j.pilot.state.evaluations for j in jobs), jobs)
+    evaluations = sum(j.pilot.state.evaluations for j in jobs)
+    return Way(seconds, busy, evaluations, [j.history for j in jobs])
+
+
+def go_spread(configs: Sequence[RunConfig]) -> Way:
+    """Run the searches as `run --seeds` does, on every core; the clock runs while any of them does."""
+    count = shares_of(len(configs))
+    if count == 1:
+        return go(_prepared(tuple(configs)), configs)
+    with TemporaryDirectory() as folder:
+        shares = [(tuple(configs[i::count]), Path(folder), count) for i in range(count)]
+        with spread(_share, shares) as found:
+            began, ended, ways = zip(*found.result(), strict=True)
+    seconds = max(ended) - min(began)
+    return Way(
+        seconds,
+        sum(w.busy * w.seconds for w in ways) / seconds,
+        sum(w.evaluations for w in ways),
+        [history for w in ways for history in w.histories],
+    )
+
+
+def _share(configs: tuple[RunConfig, ...], folder: Path, count: int) -> tuple[float, float, Way]:
+    """What one process does, and from when to when: all begin when the last is ready."""
+    alone_on_a_core()
+    ready = _prepared(configs)
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < count:
+        time.sleep(0.001)
+    began = time.time()
+    way = go(ready, configs)
+    return began, time.time(), way
+
+
+_READY: dict[str, Ready] = {}
+
+
+def _prepared(configs: tuple[RunConfig, ...]) -> Ready:
+    """What this process has prepared before."""
+    key = "\n".join(_stopping(c, generations=1).model_dump_json() for c in configs)
+    if key not in _READY:
+        _READY[key] = prepare(configs)
+    return _READY[key]
 
 
 def _costs(sizes: Sizes, say: Say) -> list[Figure]:
@@ -93,7 +141,11 @@ def _costs(sizes: Sizes, say: Say) -> list[Figure]:
                     "stop": {"generations": generations},
                 }
                 configs = [published(sizes, 1 + seed, **more) for seed in range(count)]
-                ways[fitness, columns, count] = partial(go, prepare(configs), configs)
+                if count == 1:
+                    ways[fitness, columns, count] = partial(go, prepare(configs), configs)
+                else:
+                    ways[fitness, columns, count] = partial(go_spread, configs)
+                    go_spread([_stopping(c, generations=1) for c in configs])
     went: dict[tuple[str, int, int], list[Way]] = {key: [] for key in ways}
     for turn in range(sizes.repeats):
         say(f"running the published searches, {turn + 1} of {sizes.repeats}")
@@ -108,13 +160,13 @@ def _runs(count: int) -> str:
 
 def _cost(fitness: str, columns: int, count: int, ways: Sequence[Way]) -> list[Figure]:
     """Microseconds a rule that was run, and a rule that was judged: who keeps no table runs all of the latter."""
-    history = [p.tally for job in ways[0].jobs for p in job.history]
+    history = [p.tally for own in ways[0].histories for p in own]
     children, silent = (sum(getattr(t, key) for t in history) for key in ("children", "silent"))
     notes = {
         "columns": columns,
         "fitness": fitness,
         "runs": count,
-        "generations": ways[0].jobs[0].config.stop.generations,
+        "generations": ways[0].histories[0][-1].generation,
         "rules": ways[0].evaluations,
         "children": children,
         "silent": silent,
@@ -179,5 +231,5 @@ def _reach(config: RunConfig) -> tuple[float, float] | None:
     ready = prepare([config])
     measured = scores_of([RULES[RIVAL]], {RIVAL: (1.0,)}, ready.arenas[0], ready.interpreter)
     level = float(measured[RIVAL].fitness[0])
-    last = go(ready, [_stopping(config, score=level)]).jobs[0].history[-1]
+    last = go(ready, [_stopping(config, score=level)]).histories[0][-1]
     return (last.seconds, float(last.evaluations)) if last.tally.best >= level else None

@@ -50,7 +50,7 @@ class Sizes:
     layer: tuple[int, int, int] = (784, 100, 200)  # inputs, outputs, steps
     searches: tuple[tuple[int, int, int], ...] = ((20, 1000, 300), (1000, 200, 30))  # see below
     fitness: tuple[str, ...] = ("variance", "angle")
-    together: int = 16
+    together: int = 64
     seeds: int = 5  # of the searches for Oja's level
     to_oja: int = 200  # generations that each has
     starts: int = 3

@@ -1,0 +1,116 @@
+"""What a device does in a call: it runs its blocks, one after another, through every group of every setting."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from evolve.company import beside
+from evolve.evaluate import GROUP, foldable, learn
+from evolve.orders import Layout, Order
+from substrate.program import interpret
+from substrate.rule import Slow
+from substrate.simulate import Episode, fold
+from tasks.base import Setting
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The program of one device.
+
+    Parameters
+    ----------
+    settings
+        Shapes of network and instance.
+    layout
+        How its orders are laid out.
+    groups
+        Groups of instances of every setting.
+    slow
+        Scope and initial value of slow variables that rules may have.
+    """
+
+    settings: tuple[Setting, ...]
+    layout: Layout
+    groups: int
+    slow: tuple[Slow, ...]
+
+    def run(self, table: Array, episodes: Any, full: bool) -> tuple[Any, ...]:
+        """Of every setting quality, ceiling and, with `full`, metrics, (block, group, GROUP, lane) each.
+
+        The table of orders is (block, word), episodes are (arena, group, ...).
+        """
+        pairs = zip(self.settings, episodes, strict=True)
+        return tuple(self._setting(i, *pair, table, full) for i, pair in enumerate(pairs))
+
+    def _setting(
+        self, index: int, setting: Setting, episodes: Episode, table: Array, full: bool
+    ) -> Any:
+        """Run this device's blocks through the groups of one setting; what is not run is nan."""
+        blocks, groups = table.shape[0], self.groups
+        units = self.layout.order(table[0]).units  # the same in all rows
+        begin, end = jnp.clip(units - index * groups, 0, groups)
+        folded = foldable(episodes, self.layout.width, leading=2)
+
+        def on(tier: int, order: Order, group: Array) -> Any:
+            mine = jax.tree.map(
+                lambda a: _lanes(a, folded), self.layout.programs(order.codes, tier)
+            )
+            length = dict(zip(self.layout.outputs, order.lengths, strict=True))
+            plasticity = beside(
+                interpret(mine, length, self.layout.machines[tier], self.slow), setting.company
+            )
+            arenas = order.arenas if self.layout.mixed else order.arenas[0]
+
+            def mine_of(array: Array) -> Array:
+                """(..., K, 1), or with an arena for every individual (..., K, P)."""
+                own = array[arenas, group]
+                return jnp.moveaxis(own[..., 0], 0, -1) if self.layout.mixed else own
+
+            def window(start: Array, steps: int) -> Any:
+                def one(array: Array) -> Array:
+                    part = lax.dynamic_slice_in_dim(array, start, steps, axis=2)
+                    return mine_of(part)
+
+                return jax.tree.map(one, episodes.drive)
+
+            rest = jax.tree.map(mine_of, episodes._replace(drive=None))
+            shape = jax.tree.map(lambda a: a[0, 0], episodes.drive)
+            episode = rest._replace(drive=shape)
+            quality, ceiling, metrics = learn(
+                setting,
+                plasticity,
+                episode,
+                order.gains,
+                folded,
+                chunks=order.chunks,
+                window=window,
+                full=full,
+            )
+            return quality, ceiling, metrics
+
+        def at(block: Array, group: Array) -> Any:
+            machines = [partial(on, tier) for tier in range(len(self.layout.machines))]
+            order = self.layout.order(table[block])
+            return lax.switch(order.tier, machines, order, group)
+
+        def one(i: Array, results: Any) -> Any:
+            block, group = i // (end - begin), begin + i % (end - begin)
+            return jax.tree.map(
+                lambda kept, new: kept.at[block, group].set(new), results, at(block, group)
+            )
+
+        shapes = jax.eval_shape(at, jnp.int32(0), jnp.int32(0))
+        empty = jax.tree.map(lambda s: jnp.full((blocks, groups, *s.shape), jnp.nan), shapes)
+        return lax.fori_loop(0, self.layout.used(table) * (end - begin), one, empty)
+
+
+def _lanes(code: Array, folded: bool) -> Array:
+    """Repeat code (segment, SEGMENT, 1, P) for every instance of a group if the lanes are folded."""
+    if not folded:
+        return code
+    *front, _, individuals = code.shape
+    return fold(jnp.broadcast_to(code, (*front, GROUP, individuals)), individuals)

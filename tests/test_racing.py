@@ -1,0 +1,106 @@
+"""A race saves instances, and changes nothing that a search finds."""
+
+import numpy as np
+import pytest
+
+from evolve.ahead import Pilot
+from evolve.config import RunConfig
+from evolve.evaluate import GROUP, WORST
+from evolve.evaluator import Interpreted
+from evolve.finish import draw
+from evolve.genome import draw as draw_genome
+from evolve.genome import express
+from evolve.interpreter import last
+from evolve.interrupt import Interrupt
+from evolve.launch import View
+from evolve.run import Job, _search
+from evolve.search import hurdle
+from tasks import FAMILIES
+
+CONFIG = RunConfig(
+    options={"dimensions": [2, 3], "samples": 300},
+    instances={"train": 30},
+    variation={"islands": 2, "parents": 1, "children": 4, "patience": 0},
+    genes={"columns": 12},
+    stop={"generations": 60},
+)
+
+
+class Whole(Interpreted):
+    """Nobody is asked to take a hurdle, and everybody learns on everything at once."""
+
+    def begin(self, wanted, hurdles=None):
+        yield [
+            self.score([self.schedule(g) for g in graphs]).fitness if graphs else np.empty(0)
+            for graphs in wanted
+        ]
+
+
+class Counting(Interpreted):
+    """Counts rules times groups that learn."""
+
+    learned = 0
+
+    def _start(self, population, places, *args, units=(0, 6), **more):
+        self.learned += len(places) * (units[1] - units[0])
+        return super()._start(population, places, *args, units=units, **more)
+
+
+def searched(kind):
+    train = draw(CONFIG, "train")
+    evaluator = kind([train], CONFIG.machines, 16)
+    job = Job(CONFIG, View(), train, Pilot(CONFIG.grid, CONFIG.plan, 3, CONFIG.stop.generations))
+    evaluator.bounds(train)
+    before = getattr(evaluator, "learned", 0)
+    _search([job], evaluator, Interrupt())
+    return job, getattr(evaluator, "learned", 0) - before
+
+
+def test_a_search_finds_the_same_on_fewer_instances():
+    racing, learned = searched(Counting)
+    whole, _ = searched(Whole)
+    ours, theirs = racing.pilot.state, whole.pilot.state
+    assert [p.tally._replace(diverged=0) for p in racing.history] == [
+        p.tally._replace(diverged=0) for p in whole.history
+    ]
+    assert [i.phenotype.key for k in ours.islands for i in k] == [
+        i.phenotype.key for k in theirs.islands for i in k
+    ]
+    assert [i.score for i in ours.hall] == [i.score for i in theirs.hall]
+    best = np.maximum.accumulate([s.score for _, s in sorted(ours.front.items())])
+    other = np.maximum.accumulate([s.score for _, s in sorted(theirs.front.items())])
+    assert np.array_equal(best, other)
+    assert learned < 0.7 * 6 * ours.evaluations
+
+
+def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
+    train = draw(CONFIG, "train")
+    evaluator = Interpreted([train], CONFIG.machines, 64)
+    rng = np.random.default_rng(0)
+    graphs = [express(CONFIG.grid, draw_genome(CONFIG.grid, rng)).graph for _ in range(60)]
+    truth = evaluator.score([evaluator.schedule(g) for g in graphs]).fitness
+    hurdles = rng.uniform(-0.5, 1.0, len(graphs))
+    (found,) = last(evaluator.begin([graphs], [hurdles]))
+    same = np.isclose(found, truth, atol=1e-6)
+    assert np.all(same | (found < hurdles))
+    assert np.all(truth[~same] <= found[~same])
+    assert np.any(~same & (truth > WORST)), "somebody was dropped who lived"
+
+
+@pytest.mark.parametrize("change", [{"patience": 3}, {"selection": "nsga2"}])
+def test_there_is_no_hurdle_where_parents_may_get_worse(change):
+    variation = CONFIG.variation.model_copy(update=change)
+    plan = CONFIG.model_copy(update={"variation": variation}).plan
+    job, _ = searched(Interpreted)
+    graph = job.pilot.state.hall[0].phenotype.graph
+    assert hurdle(plan, job.pilot.state)(graph) == -np.inf
+    assert hurdle(CONFIG.plan, job.pilot.state)(graph) > -np.inf
+
+
+def test_no_cosine_is_above_the_ceiling():
+    for fitness in ("angle", "final"):
+        options = FAMILIES["pca"].options(dimensions=[3], samples=200, fitness=fitness)
+        assert all(s.bounded for s in FAMILIES["pca"].build(options))
+    options = FAMILIES["pca"].options(dimensions=[3], samples=200, fitness="variance")
+    assert not any(s.bounded for s in FAMILIES["pca"].build(options))
+    assert draw(CONFIG, "train").instances == 3 * GROUP

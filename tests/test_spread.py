@@ -1,0 +1,101 @@
+"""Seeds on every core: shares give what all gave together, and an end can be asked for from outside."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from evolve import spread
+from evolve.config import RunConfig
+from evolve.interrupt import Note
+from evolve.result import Progress
+from evolve.run import run_together
+from evolve.search import Tally
+from tests.test_run import SMALL, Silent
+
+TALLY = Tally(0.5, 0.25, 8, 4, 2, 2, 1)
+
+
+class Told(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.progress, self.phases = [], []
+
+    def generation(self, progress):
+        super().generation(progress)
+        self.progress.append(progress)
+
+    def phase(self, name):
+        self.phases.append(name)
+
+
+def test_shares_find_what_all_find_together(monkeypatch):
+    monkeypatch.setattr(spread, "shares_of", lambda searches: 2)
+    configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
+    logs = [Told() for _ in configs]
+    shared = spread.run_spread(configs, logs)
+    together = run_together(configs, [Silent() for _ in configs])
+    for ours, theirs, log in zip(shared, together, logs, strict=True):
+        assert [p.tally for p in ours.history] == [p.tally for p in theirs.history]
+        assert ours.config == theirs.config
+        assert ours.champion.rule == theirs.champion.rule
+        assert np.array_equal(ours.champion.scores, theirs.champion.scores)
+        # The log has every improvement, in order.
+        best = [p.tally.best for p in ours.history]
+        better = [
+            p for p, was in zip(ours.history, [-np.inf, *best], strict=False) if p.tally.best > was
+        ]
+        assert [p.generation for p in log.progress] == sorted(p.generation for p in log.progress)
+        assert {p.generation for p in better} <= {p.generation for p in log.progress}
+    assert any("searching" in phase for phase in logs[0].phases)
+
+
+def test_few_seeds_stay_in_one_process():
+    assert spread.shares_of(1) == spread.shares_of(spread.LEAST) == 1
+    assert spread.shares_of(1000) >= 1
+
+
+def test_what_a_process_does_wrong_is_raised_here():
+    with spread.spread(_fail, [(1,), (2,)]) as found, pytest.raises(ValueError, match="no luck"):
+        found.result()
+
+
+def _fail(number):
+    raise ValueError(f"no luck {number}")
+
+
+def test_a_relay_passes_on_what_is_new_and_half_lines_wait(tmp_path):
+    relay, log = spread.Relay(tmp_path / "lines"), Told()
+    follower = relay.follow(log)
+    next(follower)
+    relay.phase("searching, élan")
+    relay.generation(Progress(TALLY, 1, 4, 0.5))
+    relay.generation(Progress(TALLY, 2, 8, 0.6))  # nothing new, and soon after
+    next(follower)
+    assert log.phases == ["searching, élan"]
+    assert log.progress == [Progress(TALLY, 1, 4, 0.5)]
+    with relay.file.open("a") as file:
+        file.write('"half')
+    next(follower)
+    with relay.file.open("a") as file:
+        file.write(' a line"\n')
+    next(follower)
+    assert log.phases[1:] == ["half a line"]
+
+
+def test_a_note_ends_searches_that_keep_what_they_have(tmp_path):
+    config = RunConfig(**SMALL | {"stop": {"generations": 1_000_000}})
+    note, log = Note(tmp_path / "end"), Told()
+
+    def ask():
+        while not log.tallies:
+            time.sleep(0.01)
+        note.write()
+
+    threading.Thread(target=ask).start()
+    (result,) = run_together([config], [log], wish=note)
+    assert result.stopped and result.history[-1].generation < 1_000_000
+    assert result.champion_row.n == 10
