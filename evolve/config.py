@@ -27,7 +27,7 @@ from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
 #: Highest exponents of polynomials by their number of terminals: at most 81 coefficients.
-DEGREES = {1: (6,), 2: (3, 6), 3: (3, 5, 7), 4: (3, 5)}
+DEGREES = {1: (6,), 2: (3, 6), 3: (3, 6), 4: (3, 5)}
 Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
