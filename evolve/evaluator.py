@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from evolve import compiled
+from evolve.answer import Answer
 from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, join
-from evolve.interpreter import Answer, Interpreter
+from evolve.interpreter import Interpreter
 from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.graph import Graph
@@ -29,6 +30,10 @@ class Evaluator(Protocol):
     @property
     def apart(self) -> bool:
         """Whether rules are scored while the process does something else."""
+
+    @property
+    def races(self) -> bool:
+        """Whether hurdles can save instances."""
 
     def warm(self) -> None:
         """Compile what does not depend on rules."""
@@ -142,7 +147,7 @@ class Compiled:
     """
 
     lanes = width = 1  # every rule costs
-    apart = False
+    apart = races = False
 
     def __init__(self, arenas: Sequence[Arena], slow: tuple[Slow, ...] = ()) -> None:
         self.arenas, self.slow = tuple(arenas), slow

@@ -6,7 +6,7 @@ blocks; each runs its own, one after another, through every group of every setti
 the length of the longest rule of a block are values, not shapes: nothing recompiles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
@@ -17,17 +17,9 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
+from evolve.answer import Answer, last
 from evolve.blocks import Blocks
-from evolve.evaluate import (
-    GROUP,
-    WORST,
-    Arena,
-    Bounds,
-    Raw,
-    Scores,
-    foldable,
-    join,
-)
+from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, foldable, join
 from evolve.orders import FOREVER, Codes, Layout
 from substrate.graph import Graph, from_rule
 from substrate.polynomial import Polynomials
@@ -40,22 +32,11 @@ WIDTH = 8
 #: Weights of all lanes of a block beyond which it is made narrower, so that what a rule computes stays in the cache.
 BLOCK_LIMIT = 32_768
 
-
 #: Rules of more instructions than this are tried on a first chunk of steps, if there are at least so many chunks:
 #: most of them diverge at once.
 LONG, TRIAL = 16, 4
-
 #: The first group of the first setting, where a race begins, in arrays (individual, setting, instance).
 FIRST = 0, slice(0, GROUP)
-
-
-#: Answers of several searches when they are there: None after every stage that leads to another one.
-Answer = Iterator[list[np.ndarray] | None]
-
-
-def last(answer: Answer) -> list[np.ndarray]:
-    """Wait for all stages."""
-    return next(found for found in answer if found is not None)
 
 
 class Running(NamedTuple):
@@ -187,10 +168,9 @@ class Interpreter:
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
         long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
         bars = np.full(len(population), -np.inf)
-        if hurdles is not None and all(s.bounded for s in self.arenas[0].settings):
-            flat = [own[i] for own, some in zip(hurdles, codes, strict=True) for i in some]
-            bars = np.array(flat)
-        first, rest = (0, 1), (1, self.groups * len(self.arenas[0].settings))
+        if hurdles is not None and self.races:
+            bars = np.array([b[i] for b, own in zip(hurdles, codes, strict=True) for i in own])
+        first, rest = (0, 1), (1, self._units)
         trial = self._start(population, np.flatnonzero(long), runs, chunks=1, units=first)
         short = self._start(population, np.flatnonzero(~long), runs, units=first)
 
@@ -205,7 +185,7 @@ class Interpreter:
                 quality[running.members] = self._qualities(running)
             fitness = self._most(quality, runs)
             going = np.flatnonzero(~(fitness + 1e-6 < bars) & (fitness > WORST))
-            if rest[1] > 1:
+            if self._units > 1:
                 final = self._start(population, going, runs, units=rest)
                 if len(going):
                     yield None
@@ -220,6 +200,16 @@ class Interpreter:
             yield answers
 
         return stages()
+
+    @property
+    def _units(self) -> int:
+        """Groups of all settings."""
+        return self.groups * len(self.arenas[0].settings)
+
+    @property
+    def races(self) -> bool:
+        """Whether hurdles can save instances."""
+        return self._units > 1 and all(s.bounded for s in self.arenas[0].settings)
 
     @property
     def _scored(self) -> tuple[int, int]:
@@ -319,7 +309,7 @@ class Interpreter:
         running = self._start(
             population, np.arange(len(population)), runs, gains=gains, full=full, episodes=episodes
         )
-        return self._collect(running)[1]
+        return self._collect(running)
 
     def _start(
         self,
@@ -343,17 +333,16 @@ class Interpreter:
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
 
-    def _collect(self, running: Running) -> tuple[np.ndarray, Raw]:
-        """Wait for the devices; the places, rising, and the answers in their order."""
+    def _collect(self, running: Running) -> Raw:
+        """Wait for the devices; the answers in the order of the population."""
         if not running.raw:
             nothing = np.empty((0, *self._scored), np.float32)
-            return running.members, (nothing, nothing, {})
+            return nothing, nothing, {}
         pairs = zip(running.raw, running.lanes, strict=True)
         some = [self._ordered(raw.result(), lanes) for raw, lanes in pairs]
         quality, ceiling, metrics = join(some, axis=0)
         back = np.argsort(running.members)
-        ordered = quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
-        return running.members[back], ordered
+        return quality[back], ceiling[back], {name: m[back] for name, m in metrics.items()}
 
     def _ordered(self, raw: Any, lanes: list[int]) -> Raw:
         """(block, group, GROUP, lane) per setting -> (individual, setting, instance), in the order of the lanes."""

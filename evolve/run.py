@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from evolve.ahead import Pilot
+from evolve.answer import Answer
 from evolve.choice import decide
 from evolve.company import alone, company
 from evolve.config import RunConfig
@@ -23,7 +24,7 @@ from evolve.evaluate import Arena
 from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.finish import Searched, draw, finish, references
 from evolve.hardware import judged
-from evolve.interpreter import WIDTH, Answer
+from evolve.interpreter import WIDTH
 from evolve.interrupt import Interrupt, Wish
 from evolve.result import Progress, Result
 from evolve.search import Key, hurdle
@@ -135,11 +136,12 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Wish) -> float
 
     def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], Answer]:
         wanted = [job.pilot.wanted(lanes) if job in half and not job.over else {} for job in jobs]
-        hurdles = [
-            list(map(hurdle(job.config.plan, job.pilot.state), w.values())) if w else []
-            for job, w in zip(jobs, wanted, strict=True)
-        ]
-        return wanted, evaluator.begin([list(w.values()) for w in wanted], hurdles)
+        graphs = [list(w.values()) for w in wanted]
+        hurdles = None
+        if evaluator.races:
+            bars = [hurdle(job.config.plan, job.pilot.state) for job in jobs]
+            hurdles = [list(map(bar, own)) for bar, own in zip(bars, graphs, strict=True)]
+        return wanted, evaluator.begin(graphs, hurdles)
 
     with _few_collections():
         halves = [half for half in (jobs[::2], jobs[1::2]) if half] if evaluator.apart else [jobs]

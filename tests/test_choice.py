@@ -5,13 +5,13 @@ import pytest
 
 from evolve import choice
 from evolve.ahead import Pilot
+from evolve.answer import last
 from evolve.choice import COSTS, Work, choose, decide
 from evolve.config import RunConfig
 from evolve.evaluator import Compiled, Interpreted
 from evolve.finish import draw
 from evolve.genome import Grid, express
 from evolve.genome import draw as draw_genome
-from evolve.interpreter import last
 from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.run import Job, _search

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from evolve.ahead import Pilot
+from evolve.answer import last
 from evolve.config import RunConfig
 from evolve.evaluate import GROUP, WORST
 from evolve.evaluator import Interpreted
 from evolve.finish import draw
 from evolve.genome import draw as draw_genome
 from evolve.genome import express
-from evolve.interpreter import last
 from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.run import Job, _search
