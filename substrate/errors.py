@@ -1,7 +1,10 @@
 """The one exception that is meant for a person: a wrong name, file or setting, refused before anything runs."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
 
 
 class UserError(ValueError):
@@ -14,3 +17,16 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return UserError(f"There is no {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def chosen(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
+    """The entry of that name.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if name not in known:
+        raise unknown(kind, name, known)
+    return known[name]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.activations import ACTIVATIONS
-from substrate.errors import unknown
+from substrate.errors import chosen
 from substrate.network import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
@@ -58,9 +58,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
     UserError
         If there is no such activation.
     """
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
-    phi = ACTIVATIONS[activation].phi
+    phi = chosen("activation", activation, ACTIVATIONS).phi
 
     def step(
         plasticity: Plasticity, state: Synapses, drive: Array, rate: Array

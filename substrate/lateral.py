@@ -15,7 +15,7 @@ from jax import Array, lax
 
 from substrate.activations import ACTIVATIONS
 from substrate.clamped import without_loops
-from substrate.errors import unknown
+from substrate.errors import chosen
 from substrate.feedforward import forward
 from substrate.network import Network
 from substrate.plasticity import Plasticity
@@ -49,9 +49,7 @@ def lateral(
     signed
         Whether lateral weights may excite too; if not they stay at least 0.
     """
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
-    phi = ACTIVATIONS[activation].phi
+    phi = chosen("activation", activation, ACTIVATIONS).phi
 
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> dict[str, Synapses]:
         return {name: start(plasticity, w, projection=name) for name, w in w0.items()}

@@ -26,7 +26,7 @@ from jax import Array
 
 from substrate.activations import ACTIVATIONS
 from substrate.deep import OUTPUTS, Layers, Shown, Weights
-from substrate.errors import unknown
+from substrate.errors import chosen
 from substrate.network import Network
 from substrate.plasticity import Lazy, Plasticity
 from substrate.rule import FEEDBACK, FORWARD, LATERAL, READOUT
@@ -75,11 +75,7 @@ def layered(
     UserError
         If there is no such activation or output.
     """
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
-    if output not in OUTPUTS:
-        raise unknown("output", output, OUTPUTS)
-    act, out = ACTIVATIONS[activation], OUTPUTS[output]
+    act, out = chosen("activation", activation, ACTIVATIONS), chosen("output", output, OUTPUTS)
 
     def init(plasticity: Plasticity, w0: Weights) -> Layers:
         def made(projection: str, weights: Sequence[Array]) -> tuple[Synapses, ...]:

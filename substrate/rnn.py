@@ -27,7 +27,7 @@ from jax import Array
 
 from substrate.activations import ACTIVATIONS, Activation
 from substrate.deep import OUTPUTS, matvec, normal
-from substrate.errors import unknown
+from substrate.errors import chosen, unknown
 from substrate.network import Network
 from substrate.plasticity import Plasticity, Seen
 from substrate.rule import FORWARD, READOUT
@@ -138,10 +138,8 @@ def rnn(
 
     Parameters
     ----------
-    activation
-        Name of phi.
-    output
-        `softmax` (classes; the loss is the cross entropy) or `linear` (half the squared error).
+    activation, output
+        As `layered` takes them.
     leak
         dt / tau; 1 is a neuron without memory of its own.
     batch
@@ -160,13 +158,10 @@ def rnn(
     UserError
         If there is no such activation, output or place of the leak.
     """
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
-    if output not in OUTPUTS:
-        raise unknown("output", output, OUTPUTS)
+    act, out = chosen("activation", activation, ACTIVATIONS), chosen("output", output, OUTPUTS)
     if leaky not in LEAKY:
         raise unknown("place of the leak", leaky, LEAKY)
-    how, out = How(ACTIVATIONS[activation], leak, leaky), OUTPUTS[output]
+    how = How(act, leak, leaky)
 
     def init(plasticity: Plasticity, w0: Weights) -> Recurrent:
         silent = jnp.zeros((w0.recurrent.shape[0], batch, *w0.recurrent.shape[2:]))

@@ -33,12 +33,8 @@ class Sight:
     ----------
     state, shown
         The network and what it is shown.
-    act, out
-        Nonlinearity of the hidden layers and meaning of the output.
-    sd
-        Standard deviation of the noise of the second answer.
-    bias
-        Activity of the neuron that is always on.
+    act, out, sd, bias
+        What `layered` takes, the names looked up.
     """
 
     def __init__(

@@ -6,20 +6,28 @@
 which. Inputs are weak, so that what a random network remembers is gone by then: its recurrent weights must learn to
 hold it. `row_digits`: an image of scikit-learn's digits comes row by row, and is to be named at the last.
 
-The published delayed decision (N = 48) is in the head of runs/delayed_decision_1200.toml. Accuracy over test
-instances (networks), with the published figures in brackets:
+The published delayed decision (here with N = 48) is in the head of runs/delayed_decision_1200.toml. Accuracy over
+test instances (networks), in brackets figures measured before us, of how many networks is not known:
 
     delay                     300 ms         1,200 ms       of the change of W: participation, top share
     readout only (delta)      1.00 (1.00)    0.82 (0.66)
-    rflo                      1.00 (1.00)    0.99 (1.00)    1.08 (1.0), 0.96 (1.00) at 1,200 ms
+    rflo                      1.00 (1.00)    0.88 (1.00)    1.07 (1.0) in the median, 0.96 (1.00) at 1,200 ms
     three_factor, noisy=all   0.88 (0.96)    0.66 (0.53)    1.56 (1.5-1.9), 0.79 (0.72-0.81) at 300 ms;
                                                             2.61, 0.61 at 1,200 ms
 
+At 1,200 ms much depends on the random network. Over 50 of them the readout's quantiles are 0.61 (10 %), 0.73 (25 %),
+0.86 (50 %) and 0.97 (90 %), and one in eight lies within 0.05 of 0.66. RFLO's median is 1.00, but 9 of 50 networks
+stay below 0.9, five of them below 0.5. Written again in NumPy, the recipe gives over 100 networks 0.85 +- 0.13
+(standard deviation) and 0.90 +- 0.21; no reading of it that we tried gives all three figures in brackets, but in 8 of
+100 networks the first two come together. Where readouts give 0.66 on average, being slower or in more noise, RFLO
+falls to 0.64 to 0.89 too, as it is the readout that tells it its errors.
+
 The perturbed network must be as noisy when it is scored (`noisy = "all"`), here with eta 0.0006, 0.3 of the others',
-and `gain` 0.05: over ten networks it has 0.66 +- 0.11, a median of 0.63; without noise 0.84, which is that of the
-readout. The readout alone depends on the random network that it reads: over 50 of them its quantiles are 0.61
-(10 %), 0.73 (25 %), 0.86 (50 %) and 0.97 (90 %), and one in eight lies within 0.05 of 0.66. Slower readouts come
-nearer on average, but then RFLO fails too, as it is the readout that tells it its errors.
+and `gain` 0.05: over ten networks it has 0.66 +- 0.11, a median of 0.63 (in NumPy, over 50: 0.59 +- 0.10); without
+noise 0.84, which is that of the readout.
+
+Digits row by row, over ten instances: readout only 0.49, feedback alignment 0.65, which is `rflo` where neurons have
+no memory of their own; with 64 neurons and eta 0.03, in three times the time, 0.50 and 0.75.
 """
 
 from functools import partial
