@@ -38,7 +38,11 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Decides instances and search.")] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Run so many seeds from --seed on, advancing together, on every core."),
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Run so many seeds from --seed on, advancing together, on every core.",
+        ),
     ] = None,
     generations: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop the search by the clock.")] = None,
