@@ -102,9 +102,9 @@ def test_free_memory_is_returned_again_and_again_while_searches_run(searches, mo
 
     class Worthless:
         lanes = width = 8
-        apart = True
+        apart, races = True, False
 
-        def begin(self, wanted):
+        def begin(self, wanted, hurdles):
             rounds.append("waits")
             yield None
             rounds.append("answers")
