@@ -33,7 +33,7 @@ WIDTH = 8
 BLOCK_LIMIT = 32_768
 
 #: Rules of more instructions than this are tried on a first chunk of steps, if there are at least so many chunks:
-#: most of them diverge at once.
+#: most of them diverge at once. A single one is not, for the others would wait for it.
 LONG, TRIAL = 16, 4
 #: The first group of the first setting, where a race begins, in arrays (individual, setting, instance).
 FIRST = 0, slice(0, GROUP)
@@ -166,7 +166,8 @@ class Interpreter:
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        long = np.array([c.length > LONG for c in population], bool) & self._worth_trying
+        long = np.array([c.length > LONG for c in population], bool)
+        long &= self._worth_trying and long.sum() > 1
         bars = np.full(len(population), -np.inf)
         if hurdles is not None and self.races:
             bars = np.array([b[i] for b, own in zip(hurdles, codes, strict=True) for i in own])

@@ -38,7 +38,7 @@ class Order(NamedTuple):
     """What one block is to do."""
 
     lengths: Array  # of every equation, 0 where the block is not in use
-    units: Array  # the first group that learns and the first after those, counted through all settings
+    units: Array  # first group that learns and first after those, through all settings
     tier: Array  # whose machine runs it
     chunks: Array  # after so many times CHUNK steps it is enough
     arenas: Array  # of every lane, the same where lanes cannot be mixed
