@@ -26,7 +26,7 @@ from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
-#: Highest exponents of polynomials by their number of terminals: at most 81 coefficients.
+#: Total degrees of polynomials by their number of terminals: at most 126 coefficients.
 DEGREES = {1: (6,), 2: (3, 6), 3: (3, 6), 4: (3, 5)}
 Engine = Literal["auto", "interpreter", "compiled"]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
@@ -299,10 +299,10 @@ class RunConfig(Closed):
         functions = tuple(dict.fromkeys(("add", "sub", "mul", *g.primitives)))
         small = Machine((*g.terminals, *g.slow), functions, registers=3, segments=16)
         large = small._replace(registers=12, segments=64)
-        return (*self._boxes, *((small,) if nodes <= 32 else (small, large)))
+        return (*self._polynomials, *((small,) if nodes <= 32 else (small, large)))
 
     @property
-    def _boxes(self) -> tuple[Polynomials, ...]:
+    def _polynomials(self) -> tuple[Polynomials, ...]:
         """Polynomials, where rules can be some with integer coefficients; a chip rounds after every operation."""
         g = self.genes
         whole = not g.evolved_constants and all(c == int(c) for c in g.constants)

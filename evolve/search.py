@@ -178,7 +178,8 @@ def hurdle(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
     if plan.selection != "score" or plan.patience or not state.islands[0][0].scored:
         return lambda graph: -np.inf
     kept = state.hall[-1].score if len(state.hall) == state.hall.maxsize else -np.inf
-    least = min(kept, *(island[-1].score for island in state.islands))
+    # The first parents stand in no order.
+    least = min(kept, *(parent.score for island in state.islands for parent in island))
     front = state.front
 
     def of(graph: Graph) -> float:

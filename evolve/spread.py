@@ -74,7 +74,8 @@ def spread(
     import joblib  # late: a single search never comes here
     from joblib.externals.loky import get_reusable_executor
 
-    parallel = joblib.Parallel(n_jobs=len(shares), backend="loky")
+    # One by one: shares may wait for each other, and two in one process would wait for ever.
+    parallel = joblib.Parallel(n_jobs=len(shares), backend="loky", batch_size=1)
     tasks = [joblib.delayed(work)(*share) for share in shares]
     with ThreadPoolExecutor(1) as thread:
         try:

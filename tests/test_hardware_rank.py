@@ -29,6 +29,11 @@ def asked(*words):
     return done.stdout
 
 
+def test_a_chip_among_the_settings_is_the_same_as_hardware():
+    words = ["rank", "--task", "pca", "--rules", "frozen", "--instances", "10", *FAST, "--json"]
+    assert "retained" in json.loads(asked(*words, "--set", "hardware=fixed_point"))["rows"][0]
+
+
 @pytest.fixture(scope="module")
 def ranked():
     rules = "oja,frozen,hebb_normalised,mettler2021_lr1"

@@ -11,10 +11,11 @@ from evolve.evaluator import Interpreted
 from evolve.finish import draw
 from evolve.genome import draw as draw_genome
 from evolve.genome import express
+from evolve.individual import Individual
 from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.run import Job, _search
-from evolve.search import hurdle
+from evolve.search import conclude, hurdle, start, unknown
 from tasks import FAMILIES
 
 CONFIG = RunConfig(
@@ -46,19 +47,24 @@ class Counting(Interpreted):
         return super()._start(population, places, *args, units=units, **more)
 
 
-def searched(kind):
+def searched(kind, parents=1):
+    variation = CONFIG.variation.model_copy(update={"parents": parents})
+    plan = CONFIG.model_copy(update={"variation": variation}).plan
     train = draw(CONFIG, "train")
     evaluator = kind([train], CONFIG.machines, 16)
-    job = Job(CONFIG, View(), train, Pilot(CONFIG.grid, CONFIG.plan, 3, CONFIG.stop.generations))
+    job = Job(CONFIG, View(), train, Pilot(CONFIG.grid, plan, 3, CONFIG.stop.generations))
     evaluator.bounds(train)
     before = getattr(evaluator, "learned", 0)
     _search([job], evaluator, Interrupt())
     return job, getattr(evaluator, "learned", 0) - before
 
 
-def test_a_search_finds_the_same_on_fewer_instances():
-    racing, learned = searched(Counting)
-    whole, _ = searched(Whole)
+@pytest.mark.parametrize(
+    ("parents", "share"), [(1, 0.7), (3, 1.0)]
+)  # the worst of three is a low hurdle
+def test_a_search_finds_the_same_on_fewer_instances(parents, share):
+    racing, learned = searched(Counting, parents)
+    whole, _ = searched(Whole, parents)
     ours, theirs = racing.pilot.state, whole.pilot.state
     assert [p.tally._replace(diverged=0) for p in racing.history] == [
         p.tally._replace(diverged=0) for p in whole.history
@@ -70,7 +76,7 @@ def test_a_search_finds_the_same_on_fewer_instances():
     best = np.maximum.accumulate([s.score for _, s in sorted(ours.front.items())])
     other = np.maximum.accumulate([s.score for _, s in sorted(theirs.front.items())])
     assert np.array_equal(best, other)
-    assert learned < 0.7 * 6 * ours.evaluations
+    assert learned < share * 6 * ours.evaluations
 
 
 def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
@@ -95,6 +101,21 @@ def test_there_is_no_hurdle_where_parents_may_get_worse(change):
     graph = job.pilot.state.hall[0].phenotype.graph
     assert hurdle(plan, job.pilot.state)(graph) == -np.inf
     assert hurdle(CONFIG.plan, job.pilot.state)(graph) > -np.inf
+
+
+def test_first_parents_stand_in_no_order():
+    """The hurdle is that of the worst, wherever it stands."""
+    plan = CONFIG.plan
+    state, brood = start(CONFIG.grid, plan, 0)
+    conclude(plan, state, brood, dict.fromkeys(unknown(brood, state.known), 0.5))
+    one = brood.children[0]
+    low, high = (Individual(one.genome, one.phenotype, score) for score in (0.1, 0.9))
+    state.islands = [[low, high]]
+    state.front.clear()
+    state.front[0] = high
+    assert hurdle(plan, state)(high.phenotype.graph) <= low.score
+    state.hall.maxsize = len(state.hall)  # full of 0.5
+    assert hurdle(plan, state)(high.phenotype.graph) == low.score
 
 
 def test_no_cosine_is_above_the_ceiling():
