@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from evolve.config import RunConfig
+from evolve.expressions.symbolic import rule_complexity, text
 from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid
 from evolve.launch import View
@@ -22,7 +23,6 @@ from evolve.ranking import Table
 from evolve.result import Progress, Result
 from evolve.runrows import RunRow
 from evolve.score_table import score_tables
-from evolve.symbolic import rule_complexity, text
 from rules_zoo import RULES
 from substrate.errors import unknown
 from substrate.rule import Rule

@@ -17,13 +17,13 @@ from evolve.company import company, together
 from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Evaluator
+from evolve.expressions.symbolic import rule_complexity, simplify_rule
 from evolve.hardware import judged
 from evolve.pareto import knee
 from evolve.rank import Row, measure, measure_all, rank_all
 from evolve.refine import refine
 from evolve.result import Candidate, Progress, Result
 from evolve.search import SearchState
-from evolve.symbolic import rule_complexity, simplify_rule
 from evolve.verdict import verdicts
 from rules_zoo import RULES
 from substrate.graph import to_rule

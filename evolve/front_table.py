@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from evolve.expressions.symbolic import text
 from evolve.pareto import steps
 from evolve.result import Candidate
-from evolve.symbolic import text
 from substrate.rule import Rule
 
 #: The headings of the table.

@@ -19,6 +19,7 @@ from evolve.choice import Choice, decide
 from evolve.config import RunConfig
 from evolve.evaluate import Arena, mounted
 from evolve.export import export
+from evolve.expressions.symbolic import text
 from evolve.front_table import equations, front_rows, markdown
 from evolve.rank import difference
 from evolve.ranking import find_rule
@@ -26,7 +27,6 @@ from evolve.result import Progress, Result
 from evolve.run import run
 from evolve.runlog import PAUSE, RunLog
 from evolve.spread import run_spread
-from evolve.symbolic import text
 from evolve.tracking import Store
 from rules_zoo import RULES
 from substrate.devices import configure

@@ -12,7 +12,7 @@ from dataclasses import replace
 import sympy
 from sympy import Expr, Float, Integer, Symbol
 
-from evolve import construct
+from evolve.expressions import construct
 from substrate.lowering import HEADS
 from substrate.rule import Rule
 from substrate.vocabulary import VOCABULARY, names

@@ -9,11 +9,11 @@ from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Compiled, Evaluator, Interpreted
 from evolve.export import export
+from evolve.expressions.rule_file import RuleFile, read_rule_file
 from evolve.finish import baselines
 from evolve.hardware import ChipTable, compare
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
-from evolve.rule_file import RuleFile, read_rule_file
 from evolve.settings import merge, setting, validated
 from evolve.tracking import Store
 from rules_zoo import RULES

@@ -13,7 +13,7 @@ from matplotlib.mathtext import MathTextParser
 from random_rules import SEEN, expressions, rules, value
 
 from evolve.export import TARGETS, Target, export
-from evolve.rule_file import rule_from_json, to_json
+from evolve.expressions.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names
 from substrate.feedforward import feedforward

@@ -10,6 +10,7 @@ from sympy import expand
 
 from evolve import pareto, search
 from evolve.config import NSGA2, RunConfig
+from evolve.expressions.symbolic import rule_complexity
 from evolve.finish import choose
 from evolve.front_table import front_rows, markdown
 from evolve.genome import Genome, Grid, draw, express
@@ -17,7 +18,6 @@ from evolve.pareto import Point, knee, nsga2, steps
 from evolve.result import Candidate
 from evolve.search import Individual, Plan
 from evolve.settings import validated
-from evolve.symbolic import rule_complexity
 from rules_zoo import RULES
 from substrate import POST, PRE, W
 from substrate.errors import UserError

@@ -9,9 +9,9 @@ import sympy
 from hypothesis import given, settings
 from random_rules import FINITE, expressions, rules
 
-from evolve.grammar import MAX_NESTING, MAX_TEXT, parse
-from evolve.notation import TEXT
-from evolve.rule_file import (
+from evolve.expressions.parser import MAX_NESTING, MAX_TEXT, parse
+from evolve.expressions.printer import TEXT
+from evolve.expressions.rule_file import (
     MAX_FILE,
     read_rule,
     read_rule_file,

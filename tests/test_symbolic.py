@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
 from random_rules import expressions, value
 
-from evolve.grammar import parse
-from evolve.symbolic import (
+from evolve.expressions.parser import parse
+from evolve.expressions.symbolic import (
     Complexity,
     complexity,
     latex,
@@ -27,7 +27,7 @@ from evolve.symbolic import (
     simplify_rule,
     text,
 )
-from evolve.timelimit import within
+from evolve.expressions.timelimit import within
 from rules_zoo import RULES
 from substrate import VOCABULARY, Rule, Slow, UserError, names
 
@@ -234,7 +234,7 @@ def test_a_job_in_a_thread_is_not_started():
 def test_the_result_does_not_depend_on_the_hash_seed():
     words = ["pre*post*w - pre*post - pre*w + a", "0.3*w*pre + 0.6*w*post - a*w*tanh(b*w + pre*w)"]
     code = (
-        "from evolve.symbolic import *; from evolve.grammar import parse\n"
+        "from evolve.expressions.symbolic import *; from evolve.expressions.parser import parse\n"
         f"for t in {words}: print(text(simplify(parse(t, ['pre', 'post', 'w', 'a', 'b']))))"
     )
     command = [sys.executable, "-c", code]

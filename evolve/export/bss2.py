@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 
 from evolve.export.base import Target, line
-from evolve.notation import TEXT
-from evolve.rule_file import require_writable
+from evolve.expressions.printer import TEXT
+from evolve.expressions.rule_file import require_writable
 from substrate.errors import UserError
 from substrate.graph import Node, Number, Operand, from_rule
 from substrate.hardware import PROFILES, folded, violations

@@ -1,7 +1,7 @@
-"""JSON: a rule file, which `evolve.rule_file.read_rule` reads back."""
+"""JSON: a rule file, which `evolve.expressions.rule_file.read_rule` reads back."""
 
 from evolve.export.base import Target
-from evolve.rule_file import to_json
+from evolve.expressions.rule_file import to_json
 
 TARGET = Target(
     name="json",

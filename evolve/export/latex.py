@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from sympy import Float
 
 from evolve.export.base import Target, line
-from evolve.rule_file import require_writable
-from evolve.typeset import digits, latex_rule, symbol
+from evolve.expressions.latex import digits, latex_rule, symbol
+from evolve.expressions.rule_file import require_writable
 from substrate.rule import Rule
 
 

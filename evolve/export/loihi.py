@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import sympy
 
 from evolve.export.base import Target, line
-from evolve.notation import TEXT
-from evolve.rule_file import require_writable
+from evolve.expressions.printer import TEXT
+from evolve.expressions.rule_file import require_writable
 from substrate.errors import UserError
 from substrate.hardware import PROFILES, folded, violations
 from substrate.hardware._admission import Product, products

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from sympy import Expr
 
 from evolve.export.base import Target, line
-from evolve.notation import TEXT, Notation
-from evolve.rule_file import require_writable
+from evolve.expressions.printer import TEXT, Notation
+from evolve.expressions.rule_file import require_writable
 from substrate.functions import EPSILON
 from substrate.rule import Rule
 from substrate.vocabulary import VOCABULARY

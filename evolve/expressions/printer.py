@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sympy import Expr, Integer, Pow, Rational, default_sort_key
 
-from evolve.construct import number
+from evolve.expressions.construct import number
 from substrate.errors import UserError
 from substrate.lowering import HEADS
 from substrate.vocabulary import VOCABULARY
@@ -206,7 +206,7 @@ def digits(value: Expr) -> str:
     return str(value) if value.is_Integer else repr(float(value))
 
 
-#: Rule text: what `evolve.grammar.parse` reads.
+#: Rule text: what `evolve.expressions.parser.parse` reads.
 TEXT = Notation(
     {
         **{

@@ -1,4 +1,4 @@
-"""The search for the shortest form of an expression, behind `evolve.symbolic.simplify`."""
+"""The search for the shortest form of an expression, behind `evolve.expressions.symbolic.simplify`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,11 +8,11 @@ from math import comb
 import sympy
 from sympy import Expr, Integer, Number, Symbol
 
-from evolve import construct
-from evolve.complexity import complexity
-from evolve.notation import TEXT, ordered
-from evolve.timelimit import can_limit, within
-from evolve.veil import Veil
+from evolve.expressions import construct
+from evolve.expressions.complexity import complexity
+from evolve.expressions.opaque import Veil
+from evolve.expressions.printer import TEXT, ordered
+from evolve.expressions.timelimit import can_limit, within
 from substrate.errors import UserError
 from substrate.lowering import HEADS
 

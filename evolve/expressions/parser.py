@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Float, Integer
 
-from evolve import construct
+from evolve.expressions import construct
 from substrate.errors import UserError
 from substrate.lowering import walk
 from substrate.vocabulary import names as symbols

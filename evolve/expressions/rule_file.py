@@ -6,7 +6,7 @@
      "slow": [{"name": "theta", "rate": "(post**2 - theta)/tau", "scope": "post", "initial": 1.0}],
      "reference": "...", "note": "...", "provenance": {"run": "..."}}
 
-`format`, `name` and `dw` are required. Equations are read by `evolve.grammar`, which executes
+`format`, `name` and `dw` are required. Equations are read by `evolve.expressions.parser`, which executes
 nothing. Whatever is not of this form is refused with its place in the file.
 """
 
@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from sympy import Expr
 
-from evolve.grammar import MAX_TEXT, NAME, parse, quoted
-from evolve.notation import TEXT
+from evolve.expressions.parser import MAX_TEXT, NAME, parse, quoted
+from evolve.expressions.printer import TEXT
 from substrate.errors import UserError
 from substrate.rule import FORWARD, Rule, Slow
 from substrate.vocabulary import SCOPES, VOCABULARY

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sympy import Expr, Float, Rational, Symbol
 
-from evolve import construct
+from evolve.expressions import construct
 from substrate.lowering import HEADS
 
 _NONNEGATIVE = ("abs", "step", "exp")

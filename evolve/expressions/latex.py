@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from sympy import Expr, sympify
 
-from evolve import construct, notation
-from evolve.notation import exponent_of, ordered, rank, split
+from evolve.expressions import construct, printer
+from evolve.expressions.printer import exponent_of, ordered, rank, split
 from substrate.errors import UserError
 from substrate.functions import EPSILON
 from substrate.lowering import HEADS
@@ -137,7 +137,7 @@ def escaped(words: str) -> str:
 
 def digits(value: Expr) -> str:
     """Write a number that is not negative."""
-    mantissa, _, exponent = notation.digits(value).partition("e")
+    mantissa, _, exponent = printer.digits(value).partition("e")
     mantissa = mantissa.removesuffix(".0")
     return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 

@@ -17,14 +17,14 @@ from dataclasses import replace
 import sympy
 from sympy import Expr, Float
 
-from evolve.complexity import Complexity as Complexity
-from evolve.complexity import complexity as complexity
-from evolve.complexity import rule_complexity as rule_complexity
-from evolve.notation import TEXT
-from evolve.shorten import Search, size
-from evolve.typeset import latex as latex
-from evolve.typeset import latex_rule as latex_rule
-from evolve.veil import decimal, double
+from evolve.expressions.complexity import Complexity as Complexity
+from evolve.expressions.complexity import complexity as complexity
+from evolve.expressions.complexity import rule_complexity as rule_complexity
+from evolve.expressions.latex import latex as latex
+from evolve.expressions.latex import latex_rule as latex_rule
+from evolve.expressions.opaque import decimal, double
+from evolve.expressions.printer import TEXT
+from evolve.expressions.simplify import Search, size
 from substrate.rule import Rule
 
 #: A larger expression is returned as it is.
@@ -32,7 +32,7 @@ MAX_OPERATORS = 1000
 
 
 def text(expression: Expr) -> str:
-    """Write an expression as rule text, such as `post*(pre - post*w)`, for `evolve.grammar.parse`.
+    """Write an expression as rule text, such as `post*(pre - post*w)`, for `evolve.expressions.parser.parse`.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""How is an equation written, read, shortened and set?"""
