@@ -262,7 +262,7 @@ def show_rules(name: str | None, as_json: bool) -> None:
         dump({"rules": [_rule_record(r) for r in chosen.values()]})
         return
     if name is not None:
-        from evolve.export import export
+        from evolve.exports import export
 
         print(export(RULES[name], "python"), end="")
         return

@@ -8,7 +8,7 @@ from evolve.choice import Choice, Work, choose, size
 from evolve.config import RunConfig
 from evolve.evaluate import Arena
 from evolve.evaluator import Compiled, Evaluator, Interpreted
-from evolve.export import export
+from evolve.exports import export
 from evolve.expressions.rule_file import RuleFile, read_rule_file
 from evolve.finish import baselines
 from evolve.hardware import ChipTable, compare

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve.export import export
-from evolve.export.loihi import parse
+from evolve.exports import export
+from evolve.exports.loihi import parse
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, Slow, UserError, W, names
 from substrate.graph import from_rule

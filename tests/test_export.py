@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from matplotlib.mathtext import MathTextParser
 from random_rules import SEEN, expressions, rules, value
 
-from evolve.export import TARGETS, Target, export
+from evolve.exports import TARGETS, Target, export
 from evolve.expressions.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from sympy import Expr
 
-from evolve.export.base import Target, line
+from evolve.exports.base import Target, line
 from evolve.expressions.printer import TEXT, Notation
 from evolve.expressions.rule_file import require_writable
 from substrate.functions import EPSILON

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sympy import Float
 
-from evolve.export.base import Target, line
+from evolve.exports.base import Target, line
 from evolve.expressions.latex import digits, latex_rule, symbol
 from evolve.expressions.rule_file import require_writable
 from substrate.rule import Rule

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from evolve.export.base import Target as Target
+from evolve.exports.base import Target as Target
 from substrate.errors import unknown
 from substrate.registry import discover
 from substrate.rule import Rule
 
 #: Every target by name.
-TARGETS: Mapping[str, Target] = discover("evolve.export", "TARGET", Target)
+TARGETS: Mapping[str, Target] = discover("evolve.exports", "TARGET", Target)
 
 
 def export(rule: Rule, target: str, provenance: Mapping[str, str] | None = None) -> str:

@@ -1,6 +1,6 @@
 """JSON: a rule file, which `evolve.expressions.rule_file.read_rule` reads back."""
 
-from evolve.export.base import Target
+from evolve.exports.base import Target
 from evolve.expressions.rule_file import to_json
 
 TARGET = Target(

@@ -9,7 +9,7 @@ gives.
 import re
 from collections.abc import Mapping
 
-from evolve.export.base import Target, line
+from evolve.exports.base import Target, line
 from evolve.expressions.printer import TEXT
 from evolve.expressions.rule_file import require_writable
 from substrate.errors import UserError

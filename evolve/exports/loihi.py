@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import sympy
 
-from evolve.export.base import Target, line
+from evolve.exports.base import Target, line
 from evolve.expressions.printer import TEXT
 from evolve.expressions.rule_file import require_writable
 from substrate.errors import UserError
