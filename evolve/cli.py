@@ -147,7 +147,7 @@ def rank(
 def list_runs(runs: Folder = RUNS, json: Json = False) -> None:
     """List the runs in the store."""
     from evolve import display
-    from evolve.tracking import Store
+    from evolve.tracking.store import Store
 
     display.show_runs(Store(runs).list(), json)
 
@@ -225,7 +225,7 @@ def ui(
     """Browse runs in the MLflow UI."""
     import subprocess
 
-    from evolve.tracking import ui_command, ui_environment
+    from evolve.tracking.store import ui_command, ui_environment
 
     command = ui_command(runs, host, port)
     typer.echo(f"Serving {runs} on http://{host}:{port}, Ctrl-C to end")

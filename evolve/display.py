@@ -21,8 +21,8 @@ from evolve.launch import View
 from evolve.rank import Difference, Row, difference
 from evolve.ranking import Table
 from evolve.result import Progress, Result
-from evolve.runrows import RunRow
 from evolve.score_table import score_tables
+from evolve.tracking.listing import RunRow
 from rules_zoo import RULES
 from substrate.errors import unknown
 from substrate.rule import Rule

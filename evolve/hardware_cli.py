@@ -61,7 +61,7 @@ def sweep(
     from evolve.ranking import find_rule
     from evolve.settings import merge, setting, validated
     from evolve.sweep import points
-    from evolve.tracking import Store
+    from evolve.tracking.store import Store
     from substrate.devices import configure
     from substrate.errors import UserError, unknown
     from substrate.hardware import profile

@@ -25,9 +25,9 @@ from evolve.rank import difference
 from evolve.ranking import find_rule
 from evolve.result import Progress, Result
 from evolve.run import run
-from evolve.runlog import PAUSE, RunLog
 from evolve.spread import run_spread
-from evolve.tracking import Store
+from evolve.tracking.run_log import PAUSE, RunLog
+from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.devices import configure
 from substrate.lowering import lower

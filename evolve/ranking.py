@@ -15,7 +15,7 @@ from evolve.hardware import ChipTable, compare
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
 from evolve.settings import merge, setting, validated
-from evolve.tracking import Store
+from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.devices import configure
 from substrate.errors import UserError

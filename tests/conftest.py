@@ -64,7 +64,7 @@ def family(request):
 @pytest.fixture(scope="session")
 def new_store(tmp_path_factory) -> Callable[[Path], Path]:
     """Makes a folder an empty run store by copying one: MLflow takes more than a second to make its tables."""
-    from evolve.tracking import Store
+    from evolve.tracking.store import Store
 
     made = tmp_path_factory.mktemp("made") / "runs"
     Store(made, write=True).close()

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evolve.cli import app
-from evolve.tracking import Store, ui_command
+from evolve.tracking.store import Store, ui_command
 from substrate.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -76,11 +76,11 @@ def test_a_process_is_not_mistaken_for_a_dead_one_with_its_pid(folder: Path) -> 
 
 
 def test_without_locks_the_note_decides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evolve.lock._take", lambda file, shared: None)
+    monkeypatch.setattr("evolve.tracking.lock._take", lambda file, shared: None)
     with Store(folder) as store:
         store.begin("pca", "x", {}, {})
         assert Store(folder).find("x").status == "running"
-        monkeypatch.setattr("evolve.lock._alive", lambda pid: False)
+        monkeypatch.setattr("evolve.tracking.lock._alive", lambda pid: False)
         assert Store(folder).find("x").status == "died"
 
 
@@ -157,9 +157,9 @@ def test_using_a_store_is_silent_and_importing_it_is_light(tmp_path: Path) -> No
     other = python(
         f"""
         import sys
-        import evolve.tracking
+        import evolve.tracking.store
         assert "mlflow" not in sys.modules, "MLflow takes a second to import"
-        with evolve.tracking.Store({str(tmp_path / "runs")!r}) as store:
+        with evolve.tracking.store.Store({str(tmp_path / "runs")!r}) as store:
             with store.begin("pca", "x", {{}}, {{}}) as log:
                 log.metrics(0, {{"best": 1.0}})
         """,

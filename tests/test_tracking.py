@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from evolve.tracking import Store, ui_command, ui_environment
+from evolve.tracking.store import Store, ui_command, ui_environment
 from substrate.errors import UserError
 
 

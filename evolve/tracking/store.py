@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from evolve import storage
-from evolve.lock import HeldError, Lock, holder
-from evolve.runlog import PAUSE, Point, RunLog, Status
-from evolve.runrows import STATUSES, WRITER, RunRow, pick, plain, row, short
+from evolve.tracking import files
+from evolve.tracking.listing import STATUSES, WRITER, RunRow, pick, plain, row, short
+from evolve.tracking.lock import HeldError, Lock, holder
+from evolve.tracking.run_log import PAUSE, Point, RunLog, Status
 from substrate.errors import UserError
 
 #: MLflow takes so many characters a parameter and a tag at most.
@@ -48,25 +48,25 @@ class Store:
     """
 
     def __init__(self, folder: Path, write: bool = False, late: bool = False) -> None:
-        self.files = storage.locate(folder)
+        self.files = files.locate(folder)
         self._lock: Lock | None = None
         self._made = False
         if write:
             self.claim(late)
         else:
-            storage.holds_runs(self.files)
+            files.holds_runs(self.files)
 
     def claim(self, late: bool = False) -> None:
         """Become the one writer; what needs MLflow may come later if the database is there."""
         if self._lock is None:
             self._take()
-        if self._made or (late and storage.holds_runs(self.files)):
+        if self._made or (late and files.holds_runs(self.files)):
             return
         try:
-            if not storage.holds_runs(self.files):
+            if not files.holds_runs(self.files):
                 self._create()
             with self._speaking():
-                storage.settle(self.files.database, self.files.root)
+                files.settle(self.files.database, self.files.root)
                 self._bury()
         except BaseException:
             self.close()
@@ -75,8 +75,8 @@ class Store:
 
     def _take(self) -> None:
         """Take the lock, if the folder can be a store's."""
-        storage.prepare(self.files)
-        storage.holds_runs(self.files)  # refuse before a lock file is made
+        files.prepare(self.files)
+        files.holds_runs(self.files)  # refuse before a lock file is made
         try:
             lock = Lock(self.files.lock)
         except HeldError as held:
@@ -163,7 +163,7 @@ class Store:
 
     def list(self) -> list[RunRow]:
         """Every run, the latest first."""
-        if not storage.holds_runs(self.files):
+        if not files.holds_runs(self.files):
             return []
         writer = self._lock.holder if self._lock else holder(self.files.lock)
         token = writer.token if writer else ""
@@ -214,7 +214,7 @@ class Store:
             except UserError:
                 raise
             except Exception as error:
-                complaint = storage.complaint(error)
+                complaint = files.complaint(error)
                 if complaint is None:
                     raise
                 raise UserError(
@@ -232,9 +232,9 @@ class Store:
         with self._speaking(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             made = Path(scratch) / "mlflow.db"
             client = client_of(tracking_uri=f"sqlite:///{made.as_posix()}")
-            client.set_experiment_tag("0", storage.MARK, "default")
-            storage.settle(made, self.files.root)
-            storage.install(made, self.files)
+            client.set_experiment_tag("0", files.MARK, "default")
+            files.settle(made, self.files.root)
+            files.install(made, self.files)
 
     def _describe(self, run: str, params: Mapping[str, str]) -> None:
         """Log parameters; those that are too long for MLflow are whole in an artifact."""
@@ -250,10 +250,8 @@ class Store:
         """The id of an experiment of ours; one that was deleted in MLflow comes back."""
         known = self._client.get_experiment_by_name(name)
         if known is None:
-            return self._client.create_experiment(
-                name, self.files.root, tags={storage.MARK: "task"}
-            )
-        if storage.MARK not in known.tags:
+            return self._client.create_experiment(name, self.files.root, tags={files.MARK: "task"})
+        if files.MARK not in known.tags:
             raise UserError(
                 f"The experiment {name!r} in {self.files.folder} was not made by Hebbarium "
                 f"and keeps its artifacts in {known.artifact_location}. Give another folder with "
@@ -289,14 +287,14 @@ class Store:
 
 def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
     """The command that serves MLflow's pages for a store; run it with `ui_environment()`."""
-    files = storage.locate(folder)
-    if not storage.holds_runs(files):
+    files = files.locate(folder)
+    if not files.holds_runs(files):
         raise UserError(
             f"There are no runs in {files.folder} yet. Start one, or give another folder with "
             "--runs."
         )
     if os.access(files.database, os.W_OK):
-        storage.settle(files.database, files.root)
+        files.settle(files.database, files.root)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", files.uri]
     command += ["--default-artifact-root", files.root, "--artifacts-destination", files.root]
     return [*command, "--host", host, "--port", str(port), "--workers", "1"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
-from evolve import storage
+from evolve.tracking import files
 from substrate.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Point(NamedTuple):
 class Sink(Protocol):
     """Where a run is written."""
 
-    files: storage.Files
+    files: files.Files
 
     def log(
         self, run: str, metrics: Sequence[Point] = (), tags: Mapping[str, object] | None = None
@@ -113,7 +113,7 @@ class RunLog:
         """Keep bytes as an artifact; a crash leaves the old or the new ones, never half of them."""
         self.flush()
         try:
-            storage.write(self._sink.files.artifacts(self.id) / name, content)
+            files.write(self._sink.files.artifacts(self.id) / name, content)
         except OSError as error:
             raise UserError(
                 f"Cannot keep {name!r} of run {self.id[:8]}: {error.strerror}."
