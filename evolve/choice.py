@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from evolve.compiled import BUNDLE
 from evolve.config import RunConfig
+from evolve.evaluation.compiled import BUNDLE
 from tasks.base import draw
 
 #: Instructions of a typical rule in a search, and the share of children whose formula is new.

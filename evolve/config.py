@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evolve.evaluate import shown
+from evolve.evaluation.arena import shown
 from evolve.genome import Grid
 from evolve.individual import Individual
 from evolve.search import Plan

@@ -18,7 +18,7 @@ import numpy as np
 import sympy
 from deap import cma
 
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluation.arena import Arena, Bounds
 from evolve.objective import LANES, SLOPE_LANES, Objective, Points
 from substrate.rule import Rule
 

@@ -13,10 +13,10 @@ import jax
 import numpy as np
 
 from evolve import search
-from evolve.company import company, together
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.evaluator import Evaluator
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.evaluator import Evaluator
+from evolve.evaluation.fixed_projections import company, together
 from evolve.expressions.symbolic import rule_complexity, simplify_rule
 from evolve.hardware import judged
 from evolve.pareto import knee

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from evolve.config import RunConfig
-from evolve.evaluate import WORST, Arena
-from evolve.evaluator import Interpreted
+from evolve.evaluation.arena import WORST, Arena
+from evolve.evaluation.evaluator import Interpreted
 from evolve.rank import Difference, Row, difference, rank
 from evolve.sweep import Cell, Point, sweep, worst
 from substrate.graph import Graph

@@ -17,7 +17,7 @@ from jax import Array
 
 from evolve.choice import Choice, decide
 from evolve.config import RunConfig
-from evolve.evaluate import Arena, mounted
+from evolve.evaluation.arena import Arena, mounted
 from evolve.exports import export
 from evolve.expressions.symbolic import text
 from evolve.front_table import equations, front_rows, markdown

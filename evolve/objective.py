@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.evaluate import GROUP, WORST, Arena, Bounds, Scores, foldable, learn
+from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Scores, foldable, learn
 from substrate.lowering import lower
 from substrate.network import refuse
 from substrate.rule import Rule

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evolve import compiled
-from evolve.company import alone, company
-from evolve.evaluate import Arena, Bounds, Scores
-from evolve.evaluator import Evaluator, Interpreted
-from evolve.orders import Codes
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds, Scores
+from evolve.evaluation.evaluator import Evaluator, Interpreted
+from evolve.evaluation.fixed_projections import alone, company
+from evolve.evaluation.layout import Codes
 from substrate.graph import from_rule
 from substrate.network import refuse
 from substrate.program import TooLong

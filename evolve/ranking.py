@@ -6,8 +6,8 @@ from pathlib import Path
 
 from evolve.choice import Choice, Work, choose, size
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.exports import export
 from evolve.expressions.rule_file import RuleFile, read_rule_file
 from evolve.finish import baselines

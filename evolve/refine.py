@@ -7,7 +7,7 @@ from itertools import cycle
 import jax
 
 from evolve.constants import Method, tune
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluation.arena import Arena, Bounds
 from evolve.lift import lift, substituted
 from evolve.snap import TOLERANCE, snap
 from substrate.rule import Rule

@@ -15,16 +15,16 @@ from typing import Protocol
 import numpy as np
 
 from evolve.ahead import Pilot
-from evolve.answer import Answer
 from evolve.choice import decide
-from evolve.company import alone, company
 from evolve.config import RunConfig
 from evolve.encode import encode
-from evolve.evaluate import Arena
-from evolve.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluation.fixed_projections import alone, company
+from evolve.evaluation.interpreter import WIDTH
+from evolve.evaluation.pending import Answer
 from evolve.finish import Searched, draw, finish, references
 from evolve.hardware import judged
-from evolve.interpreter import WIDTH
 from evolve.interrupt import Interrupt, Wish
 from evolve.result import Progress, Result
 from evolve.search import Key, hurdle

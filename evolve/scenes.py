@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from evolve import activity_pictures as pictures
 from evolve.config import RunConfig
-from evolve.evaluate import Arena, mounted
+from evolve.evaluation.arena import Arena, mounted
 from evolve.result import Result
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations

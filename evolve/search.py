@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from deap import tools
 
-from evolve.evaluate import WORST
+from evolve.evaluation.arena import WORST
 from evolve.genome import Genome, Grid, draw, express, mutate_active, mutate_genes
 from evolve.individual import Individual
 from evolve.known import Key, Known

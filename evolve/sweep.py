@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.evaluate import Arena, Bounds, foldable, learn
+from evolve.evaluation.arena import Arena, Bounds, foldable, learn
 from substrate.hardware import Profile, adapted, changed
 from substrate.lowering import lower
 from substrate.rule import Rule

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import jax
 
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.hardware import ChipTable, arenas, fan_in, on_many, table
 from evolve.rank import rank_all
 from rules_zoo import RULES

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve import compiled
-from evolve.company import alone, together
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.interpreter import Interpreter
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.fixed_projections import alone, together
+from evolve.evaluation.interpreter import Interpreter
 from evolve.run import run
 from rules_zoo import RULES
 from substrate.activations import ACTIVATIONS

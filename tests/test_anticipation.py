@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evolve import compiled
-from evolve.evaluate import Arena, Bounds, Scores
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.errors import UserError
 from tasks import FAMILIES

@@ -14,7 +14,7 @@ from evolve.bench.figures import Figure, in_turns, ratio
 from evolve.bench.workloads import FULL, QUICK, published, random_rules, training, updates, wide
 from evolve.config import RunConfig
 from evolve.display import Watch
-from evolve.interpreter import Interpreter
+from evolve.evaluation.interpreter import Interpreter
 from evolve.result import Progress
 from evolve.search import Tally
 from evolve.settings import load, validated

@@ -5,10 +5,10 @@ import pytest
 
 from evolve import choice
 from evolve.ahead import Pilot
-from evolve.answer import last
 from evolve.choice import COSTS, Work, choose, decide
 from evolve.config import RunConfig
-from evolve.evaluator import Compiled, Interpreted
+from evolve.evaluation.evaluator import Compiled, Interpreted
+from evolve.evaluation.pending import last
 from evolve.finish import draw
 from evolve.genome import Grid, express
 from evolve.genome import draw as draw_genome

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve import compiled
 from evolve.constants import Axes, Climb, jumps, tune
-from evolve.evaluate import WORST, Arena
-from evolve.interpreter import Interpreter
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import WORST, Arena
+from evolve.evaluation.interpreter import Interpreter
 from evolve.lift import lift, substituted
 from evolve.objective import Objective
 from evolve.refine import refine

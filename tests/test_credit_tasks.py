@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from evolve import compiled
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds
 from evolve.rank import interval
 from rules_zoo import RULES
 from substrate.lowering import lower

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve import compiled
-from evolve.evaluate import Arena, Bounds, Scores
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.lowering import lower

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from evolve import compiled
-from evolve.evaluate import WORST, Arena
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import WORST, Arena
+from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.layout import Codes
 from evolve.genome import Grid, draw, express
-from evolve.interpreter import Interpreter
-from evolve.orders import Codes
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.graph import from_rule

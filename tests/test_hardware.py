@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from evolve import compiled
 from evolve.config import RunConfig
-from evolve.evaluate import Arena, Bounds
-from evolve.interpreter import Interpreter
-from evolve.orders import Codes
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds
+from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.layout import Codes
 from evolve.settings import load, validated
 from evolve.sweep import points, sweep
 from rules_zoo import RULES

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve import compiled
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate import PRE, Rule
 from substrate.deep import Weights

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from evolve.cli import app
 from evolve.config import RunConfig
 from evolve.encode import encode
-from evolve.evaluate import WORST
+from evolve.evaluation.arena import WORST
 from evolve.genome import Grid, express
 from evolve.hardware import compare, judged
 from evolve.individual import Individual

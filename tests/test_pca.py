@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.interpreter import Interpreter
-from evolve.orders import Codes
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.layout import Codes
 from evolve.settings import load, validated
 from rules_zoo import RULES
 from substrate.graph import from_rule

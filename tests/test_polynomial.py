@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve.evaluate import Arena
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.interpreter import Interpreter
 from evolve.genome import Grid, draw, express
-from evolve.interpreter import Interpreter
 from rules_zoo import RULES
 from substrate.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.polynomial import Polynomials

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evolve import compiled
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate.hardware import profile as chip
 from substrate.hardware import violations

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from evolve.ahead import Pilot
-from evolve.answer import last
 from evolve.config import RunConfig
-from evolve.evaluate import GROUP, WORST
-from evolve.evaluator import Interpreted
+from evolve.evaluation.arena import GROUP, WORST
+from evolve.evaluation.evaluator import Interpreted
+from evolve.evaluation.pending import last
 from evolve.finish import draw
 from evolve.genome import draw as draw_genome
 from evolve.genome import express

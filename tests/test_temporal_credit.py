@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve import compiled
 from evolve.config import RunConfig
 from evolve.encode import encode
-from evolve.evaluate import Arena, Bounds
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena, Bounds
 from evolve.genome import express
 from evolve.settings import validated
 from rules_zoo import RULES

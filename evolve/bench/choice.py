@@ -11,12 +11,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from evolve import choice, compiled
+from evolve import choice
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, training
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.interpreter import Interpreter
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.interpreter import Interpreter
 from substrate.graph import Graph, Node, Number, lower_graph
 
 #: Operations of the rules between which costs are drawn as a line, and rules of one program.

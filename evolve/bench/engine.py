@@ -16,8 +16,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from evolve.bench.figures import Figure, Say, in_turns, ratio, timed
 from evolve.bench.workloads import Sizes, published, random_rules, training, updates, wide, words
 from evolve.config import RunConfig
-from evolve.evaluate import Arena, foldable, learn
-from evolve.interpreter import Interpreter
+from evolve.evaluation.arena import Arena, foldable, learn
+from evolve.evaluation.interpreter import Interpreter
 from rules_zoo import RULES
 from substrate.feedforward import feedforward
 from substrate.graph import Graph, to_rule

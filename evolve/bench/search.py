@@ -16,9 +16,9 @@ from evolve.ahead import Pilot
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, published, training
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
-from evolve.evaluator import Interpreted
-from evolve.interpreter import WIDTH
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.evaluator import Interpreted
+from evolve.evaluation.interpreter import WIDTH
 from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.rank import measure as scores_of

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from evolve.config import RunConfig
-from evolve.evaluate import Arena
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.interpreter import Interpreter
 from evolve.genome import draw, express
-from evolve.interpreter import Interpreter
 from evolve.settings import merge, validated
 from substrate.graph import Graph
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from evolve.evaluate import Arena, large, learn
+from evolve.evaluation.arena import Arena, large, learn
 from substrate.lowering import lower
 from substrate.rule import Rule
 from substrate.vocabulary import names

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from evolve.evaluate import Arena
-from evolve.interpreter import Interpreter
-from evolve.orders import Codes
+from evolve.evaluation.arena import Arena
+from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.layout import Codes
 from rules_zoo import RULES
 from substrate.graph import from_rule
 from substrate.hardware import PROFILES, profile

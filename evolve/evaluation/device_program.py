@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from evolve.company import beside
-from evolve.evaluate import GROUP, foldable, learn
-from evolve.orders import Layout, Order
+from evolve.evaluation.arena import GROUP, foldable, learn
+from evolve.evaluation.fixed_projections import beside
+from evolve.evaluation.layout import Layout, Order
 from substrate.program import interpret
 from substrate.rule import Slow
 from substrate.simulate import Episode, fold

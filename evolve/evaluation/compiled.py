@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve import company
-from evolve.evaluate import Arena, Bounds, Raw, Scores, foldable, large, learn
+from evolve.evaluation import fixed_projections
+from evolve.evaluation.arena import Arena, Bounds, Raw, Scores, foldable, large, learn
 from substrate.graph import Graph, lower_graph
 from substrate.lowering import lower
 from substrate.network import refuse
@@ -143,8 +143,8 @@ def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()
     bundles = [graphs[first : first + BUNDLE] for first in range(0, len(graphs), BUNDLE)]
 
     def one(some: Sequence[Graph], device: jax.Device) -> np.ndarray:
-        other = company.company(arena.settings)
-        lowered = [company.beside(lower_graph(graph, slow), other) for graph in some]
+        other = fixed_projections.company(arena.settings)
+        lowered = [fixed_projections.beside(lower_graph(graph, slow), other) for graph in some]
         rules = [partial(same, plasticity) for plasticity in lowered]
         with jax.default_device(device):
             answers = []

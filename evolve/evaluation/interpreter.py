@@ -17,10 +17,10 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
-from evolve.answer import Answer, last
-from evolve.blocks import Blocks
-from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, foldable, join
-from evolve.orders import FOREVER, Codes, Layout
+from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Raw, Scores, foldable, join
+from evolve.evaluation.device_program import Blocks
+from evolve.evaluation.layout import FOREVER, Codes, Layout
+from evolve.evaluation.pending import Answer, last
 from substrate.graph import Graph, from_rule
 from substrate.polynomial import Polynomials
 from substrate.program import Machine, TooLong

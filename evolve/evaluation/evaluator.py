@@ -6,11 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from evolve import compiled
-from evolve.answer import Answer
-from evolve.evaluate import GROUP, WORST, Arena, Bounds, Raw, Scores, join
-from evolve.interpreter import Interpreter
-from evolve.orders import Codes
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Raw, Scores, join
+from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.layout import Codes
+from evolve.evaluation.pending import Answer
 from rules_zoo import RULES
 from substrate.graph import Graph
 from substrate.rule import Slow
