@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.evaluation.arena import shown
-from evolve.genome import Grid
-from evolve.individual import Individual
-from evolve.search import Plan
+from evolve.search.genome import Grid
+from evolve.search.individual import Individual
+from evolve.search.islands import Plan
 from evolve.settings import merge, validated
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES

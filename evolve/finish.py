@@ -12,18 +12,18 @@ from itertools import islice
 import jax
 import numpy as np
 
-from evolve import search
 from evolve.config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
 from evolve.evaluation.fixed_projections import company, together
 from evolve.expressions.symbolic import rule_complexity, simplify_rule
 from evolve.hardware import judged
-from evolve.pareto import knee
 from evolve.rank import Row, measure, measure_all, rank_all
 from evolve.refine import refine
 from evolve.result import Candidate, Progress, Result
-from evolve.search import SearchState
+from evolve.search import islands
+from evolve.search.islands import SearchState
+from evolve.search.pareto import knee
 from evolve.verdict import verdicts
 from rules_zoo import RULES
 from substrate.graph import to_rule
@@ -187,7 +187,7 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
     """The best of every size and the best of all, scored on validation instances."""
     for some, arenas in _arenas(searches, "validation"):
         found = [
-            list({i.phenotype.key: i for i in [*search.pareto(s.state), *s.state.hall]}.values())
+            list({i.phenotype.key: i for i in [*islands.pareto(s.state), *s.state.hall]}.values())
             for s in some
         ]
         graphs = [[i.phenotype.graph for i in own] for own in found]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from rich.table import Table
 
 from evolve.expressions.symbolic import text
-from evolve.pareto import steps
 from evolve.result import Candidate
+from evolve.search.pareto import steps
 from substrate.rule import Rule
 
 #: The headings of the table.

@@ -7,7 +7,7 @@ import numpy as np
 from evolve.config import RunConfig
 from evolve.hardware import ChipTable
 from evolve.rank import Row
-from evolve.search import Tally
+from evolve.search.islands import Tally
 from substrate.rule import Rule
 
 

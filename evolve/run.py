@@ -14,10 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from evolve.ahead import Pilot
 from evolve.choice import decide
 from evolve.config import RunConfig
-from evolve.encode import encode
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.evaluation.fixed_projections import alone, company
@@ -27,7 +25,9 @@ from evolve.finish import Searched, draw, finish, references
 from evolve.hardware import judged
 from evolve.interrupt import Interrupt, Wish
 from evolve.result import Progress, Result
-from evolve.search import Key, hurdle
+from evolve.search.encode import encode
+from evolve.search.islands import Key, hurdle
+from evolve.search.lookahead import Pilot
 from substrate.devices import give_back
 from substrate.errors import UserError
 from substrate.graph import Graph, from_rule

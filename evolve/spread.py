@@ -21,7 +21,7 @@ from evolve.config import RunConfig
 from evolve.interrupt import Interrupt, Note
 from evolve.result import Progress, Result
 from evolve.run import Log, run_together
-from evolve.search import Tally
+from evolve.search.islands import Tally
 from substrate.devices import configure
 from substrate.rule import Rule
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evolve.ahead import Pilot
-from evolve.search import Plan
+from evolve.search.islands import Plan
+from evolve.search.lookahead import Pilot
 from tests.test_search import GRID, PLANS, Counting, evolve
 
 #: Every way a search can go, and the ways in which looking ahead could go wrong.

@@ -16,7 +16,7 @@ from evolve.config import RunConfig
 from evolve.display import Watch
 from evolve.evaluation.interpreter import Interpreter
 from evolve.result import Progress
-from evolve.search import Tally
+from evolve.search.islands import Tally
 from evolve.settings import load, validated
 from rules_zoo import RULES
 from substrate.errors import UserError

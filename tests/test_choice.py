@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from evolve import choice
-from evolve.ahead import Pilot
 from evolve.choice import COSTS, Work, choose, decide
 from evolve.config import RunConfig
 from evolve.evaluation.evaluator import Compiled, Interpreted
 from evolve.evaluation.pending import last
 from evolve.finish import draw
-from evolve.genome import Grid, express
-from evolve.genome import draw as draw_genome
 from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.run import Job, _search
+from evolve.search.genome import Grid, express
+from evolve.search.genome import draw as draw_genome
+from evolve.search.lookahead import Pilot
 
 SMALL = RunConfig(
     seed=5,

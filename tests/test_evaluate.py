@@ -12,7 +12,7 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
-from evolve.genome import Grid, draw, express
+from evolve.search.genome import Grid, draw, express
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.graph import from_rule

@@ -6,9 +6,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve import fingerprint
-from evolve.encode import encode
-from evolve.genome import Grid, draw, express, mutate_active, mutate_genes
+from evolve.search import fingerprint
+from evolve.search.encode import encode
+from evolve.search.genome import Grid, draw, express, mutate_active, mutate_genes
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.functions import PRIMITIVES

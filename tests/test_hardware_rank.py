@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 
 from evolve.cli import app
 from evolve.config import RunConfig
-from evolve.encode import encode
 from evolve.evaluation.arena import WORST
-from evolve.genome import Grid, express
 from evolve.hardware import compare, judged
-from evolve.individual import Individual
-from evolve.pareto import nsga2
+from evolve.search.encode import encode
+from evolve.search.genome import Grid, express
+from evolve.search.individual import Individual
+from evolve.search.pareto import nsga2
 from evolve.seeds_display import show
 from evolve.settings import validated
 from rules_zoo import RULES

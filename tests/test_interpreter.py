@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.genome import Grid, draw, express
+from evolve.search.genome import Grid, draw, express
 from substrate.feedforward import feedforward
 from substrate.functions import FUNCTIONS, PRIMITIVES
 from substrate.graph import Graph, Node, Number, from_rule, to_rule

@@ -8,15 +8,15 @@ import pytest
 from deap import tools
 from sympy import expand
 
-from evolve import pareto, search
 from evolve.config import NSGA2, RunConfig
 from evolve.expressions.symbolic import rule_complexity
 from evolve.finish import choose
 from evolve.front_table import front_rows, markdown
-from evolve.genome import Genome, Grid, draw, express
-from evolve.pareto import Point, knee, nsga2, steps
 from evolve.result import Candidate
-from evolve.search import Individual, Plan
+from evolve.search import islands, pareto
+from evolve.search.genome import Genome, Grid, draw, express
+from evolve.search.islands import Individual, Plan
+from evolve.search.pareto import Point, knee, nsga2, steps
 from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import POST, PRE, W
@@ -103,7 +103,7 @@ def test_a_search_keeps_fronts_and_reaches_the_top():
     assert [t.best for t in tallies] == sorted(t.best for t in tallies)
     assert tallies[-1].best == 1.0
     assert len(fitness.asked) == state.evaluations
-    sizes = [i.size for i in search.pareto(state)]
+    sizes = [i.size for i in islands.pareto(state)]
     assert sizes == [
         0,
         1,
@@ -126,7 +126,7 @@ def test_tournaments_prefer_those_listed_first():
     plan = Plan(1, 20, 400, 3, "active", 0.06, selection="nsga2")
     state, _ = begin(plan, 0, Counting())
     island = state.islands[0]
-    places = [island.index(p) for p in search._pick(plan, state.islands, state.rng)]
+    places = [island.index(p) for p in islands._pick(plan, state.islands, state.rng)]
     assert np.mean(places) == pytest.approx(len(island) / 4 - 0.5, abs=0.6)
 
 

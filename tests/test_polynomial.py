@@ -7,7 +7,7 @@ import sympy
 
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.genome import Grid, draw, express
+from evolve.search.genome import Grid, draw, express
 from rules_zoo import RULES
 from substrate.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.polynomial import Polynomials

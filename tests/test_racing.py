@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from evolve.ahead import Pilot
 from evolve.config import RunConfig
 from evolve.evaluation.arena import GROUP, WORST
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.pending import last
 from evolve.finish import draw
-from evolve.genome import draw as draw_genome
-from evolve.genome import express
-from evolve.individual import Individual
 from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.run import Job, _search
-from evolve.search import conclude, hurdle, start, unknown
+from evolve.search.genome import draw as draw_genome
+from evolve.search.genome import express
+from evolve.search.individual import Individual
+from evolve.search.islands import conclude, hurdle, start, unknown
+from evolve.search.lookahead import Pilot
 from tasks import FAMILIES
 
 CONFIG = RunConfig(

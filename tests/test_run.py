@@ -9,12 +9,12 @@ import pytest
 import sympy
 
 from evolve import run as loop
-from evolve.ahead import Pilot
 from evolve.config import RunConfig
 from evolve.finish import _simplified, choose
 from evolve.interrupt import Interrupt
 from evolve.result import Candidate
 from evolve.run import Job, run, run_together
+from evolve.search.lookahead import Pilot
 from substrate import POST, PRE, Rule, Slow, W, names
 from substrate.devices import give_back
 

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from evolve import search
-from evolve.genome import Grid
-from evolve.known import Known
-from evolve.search import Individual, Plan
+from evolve.search import islands
+from evolve.search.genome import Grid
+from evolve.search.islands import Individual, Plan
+from evolve.search.score_cache import Known
 
 GRID = Grid(("pre", "post", "w"), ("add", "sub", "mul"), 12)
 
@@ -25,8 +25,8 @@ class Counting:
 
 
 def begin(plan, seed, fitness, founders=()):
-    state, brood = search.start(GRID, plan, seed, founders)
-    return state, search.settle(plan, state, brood, fitness)
+    state, brood = islands.start(GRID, plan, seed, founders)
+    return state, islands.settle(plan, state, brood, fitness)
 
 
 def evolve(plan, seed=0, generations=30, fitness=None):
@@ -34,7 +34,7 @@ def evolve(plan, seed=0, generations=30, fitness=None):
     state, tally = begin(plan, seed, fitness)
     tallies = [tally]
     for _ in range(generations):
-        tallies.append(search.step(GRID, plan, state, fitness))
+        tallies.append(islands.step(GRID, plan, state, fitness))
     return state, tallies, fitness
 
 
@@ -81,7 +81,7 @@ def test_among_equals_the_child_wins():
     state, _ = begin(plan, 0, flat)
     before = [island[0].genome for island in state.islands]
     for _ in range(5):
-        search.step(GRID, plan, state, flat)
+        islands.step(GRID, plan, state, flat)
     assert all(old != i[0].genome for old, i in zip(before, state.islands, strict=True))
 
 
@@ -106,7 +106,7 @@ def test_tournaments_prefer_the_better():
     state.islands[0] = [
         Individual(i.genome, i.phenotype, float(rank)) for rank, i in enumerate(state.islands[0])
     ]
-    picked = np.array([p.score for p in search._pick(plan, state.islands, state.rng)])
+    picked = np.array([p.score for p in islands._pick(plan, state.islands, state.rng)])
     # The mean rank of the best of 3 out of 20 drawn with replacement is about 14.
     assert picked.mean() == pytest.approx(14.0, abs=1.0)
 
@@ -120,7 +120,7 @@ def test_the_global_random_state_is_left_alone():
 
 def test_the_front_has_no_dominated_point():
     state, _, _ = evolve(PLANS[0], generations=60)
-    front = search.pareto(state)
+    front = islands.pareto(state)
     sizes, scores = [i.size for i in front], [i.score for i in front]
     assert sizes == sorted(set(sizes))
     assert scores == sorted(set(scores))
@@ -149,7 +149,7 @@ def changes(plan, generations=20):
     state, _ = begin(plan, 2, Counting(), [founder])
     counts = np.zeros(plan.islands)
     for _ in range(generations):
-        brood = search.breed(GRID, plan, state.islands, state.rng)
+        brood = islands.breed(GRID, plan, state.islands, state.rng)
         for i, child in enumerate(brood.children):
             pairs = zip(founder.genes, child.genome.genes, strict=True)
             counts[i // plan.children] += sum(a != b for a, b in pairs)
@@ -171,9 +171,9 @@ def test_an_island_that_stands_still_is_drawn_anew():
     state, _ = begin(plan, 0, Counting(2))
     founders = [island[0] for island in state.islands]
     for _ in range(60):
-        redrawn = search.stale(plan, state.ages, state.generation)
+        redrawn = islands.stale(plan, state.ages, state.generation)
         before = list(state.islands)
-        search.step(GRID, plan, state, Counting(2))
+        islands.step(GRID, plan, state, Counting(2))
         for i, (old, island, age) in enumerate(zip(before, state.islands, state.ages, strict=True)):
             assert (age.born == state.generation) == (i in redrawn)
             assert state.generation - age.since <= plan.patience
@@ -188,10 +188,10 @@ def test_a_young_island_takes_no_guests():
     state, _ = begin(plan, 0, Counting())
     one, other = (island[0] for island in state.islands)
     good, bad = (Individual(i.genome, i.phenotype, s) for i, s in ((one, 1.0), (other, 0.0)))
-    brood = search.Brood([good, bad], [bad])
+    brood = islands.Brood([good, bad], [bad])
     for born, expected in ((0, 1), (6, 0), (1, 1)):
-        ages = [search.Age(), search.Age(born=born)]
-        _, (kept,) = search.compete(plan, [[good], [bad]], brood, ages, 8)
+        ages = [islands.Age(), islands.Age(born=born)]
+        _, (kept,) = islands.compete(plan, [[good], [bad]], brood, ages, 8)
         assert kept.score == expected
 
 

@@ -11,7 +11,7 @@ from evolve.config import RunConfig
 from evolve.interrupt import Note
 from evolve.result import Progress
 from evolve.run import run_together
-from evolve.search import Tally
+from evolve.search.islands import Tally
 from tests.test_run import SMALL, Silent
 
 TALLY = Tally(0.5, 0.25, 8, 4, 2, 2, 1)

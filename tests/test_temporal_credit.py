@@ -5,10 +5,10 @@ import pytest
 import sympy
 
 from evolve.config import RunConfig
-from evolve.encode import encode
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
-from evolve.genome import express
+from evolve.search.encode import encode
+from evolve.search.genome import express
 from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import PRE, Rule, Slow, names

@@ -12,7 +12,6 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from evolve.ahead import Pilot
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, published, training
 from evolve.config import RunConfig
@@ -24,6 +23,7 @@ from evolve.launch import View
 from evolve.rank import measure as scores_of
 from evolve.result import Progress
 from evolve.run import Job, _search
+from evolve.search.lookahead import Pilot
 from evolve.settings import merge, validated
 from evolve.spread import alone_on_a_core, shares_of, spread
 from rules_zoo import RULES

@@ -9,7 +9,7 @@ import numpy as np
 from evolve.config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.genome import draw, express
+from evolve.search.genome import draw, express
 from evolve.settings import merge, validated
 from substrate.graph import Graph
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evolve import fingerprint
+from evolve.search import fingerprint
 from substrate.functions import FUNCTIONS
 from substrate.graph import Graph, Node, Number, Operand
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evolve.genome import Genome, Grid, draw, packed
+from evolve.search.genome import Genome, Grid, draw, packed
 from substrate.errors import UserError
 from substrate.graph import Graph, Node, Number, Operand
 

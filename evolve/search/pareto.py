@@ -10,8 +10,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from deap import base, tools
 
-from evolve.individual import Individual
-from evolve.known import Key
+from evolve.search.individual import Individual
+from evolve.search.score_cache import Key
 
 #: The knee is looked for among rules whose distance from a perfect score is at most so many times the best rule's.
 TOLERANCE = 1.5

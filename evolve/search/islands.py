@@ -22,10 +22,10 @@ import numpy as np
 from deap import tools
 
 from evolve.evaluation.arena import WORST
-from evolve.genome import Genome, Grid, draw, express, mutate_active, mutate_genes
-from evolve.individual import Individual
-from evolve.known import Key, Known
-from evolve.pareto import front, nsga2
+from evolve.search.genome import Genome, Grid, draw, express, mutate_active, mutate_genes
+from evolve.search.individual import Individual
+from evolve.search.pareto import front, nsga2
+from evolve.search.score_cache import Key, Known
 from substrate.graph import Graph
 
 

@@ -2,7 +2,7 @@
 
 from deap import base
 
-from evolve.genome import Genome, Phenotype
+from evolve.search.genome import Genome, Phenotype
 
 
 class Fitness(base.Fitness):

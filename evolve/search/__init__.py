@@ -1,0 +1,1 @@
+"""How are rules proposed?"""
