@@ -182,7 +182,7 @@ class Stop(Closed):
 
 
 class Constants(Closed):
-    """Tuning of constants after the search; see evolve/refine.py."""
+    """Tuning of constants after the search; see evolve/tuning/pipeline.py."""
 
     best: int | None = Field(
         None,

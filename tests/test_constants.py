@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve.constants import Axes, Climb, jumps, tune
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.lift import lift, substituted
-from evolve.objective import Objective
-from evolve.refine import refine
-from evolve.snap import NOTHING, TOLERANCE, snap
+from evolve.tuning.objective import Objective
+from evolve.tuning.optimise import Axes, Climb, jumps, tune
+from evolve.tuning.parametrise import lift, substituted
+from evolve.tuning.pipeline import refine
+from evolve.tuning.round_constants import NOTHING, TOLERANCE, snap
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.functions import pdiv

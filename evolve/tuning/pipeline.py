@@ -6,10 +6,10 @@ from itertools import cycle
 
 import jax
 
-from evolve.constants import Method, tune
 from evolve.evaluation.arena import Arena, Bounds
-from evolve.lift import lift, substituted
-from evolve.snap import TOLERANCE, snap
+from evolve.tuning.optimise import Method, tune
+from evolve.tuning.parametrise import lift, substituted
+from evolve.tuning.round_constants import TOLERANCE, snap
 from substrate.rule import Rule
 
 #: A rule with more constants than this gets no further coefficients: each adds to what a slope costs.
@@ -50,11 +50,11 @@ def refine(
     arena, bounds
         Training instances, and what 0 and 1 mean on them.
     budget
-        Rules to simulate for each rule; see `evolve.constants.tune`. Snapping comes on top: some tens a constant.
+        Rules to simulate for each rule; see `evolve.tuning.optimise.tune`. Snapping comes on top: some tens a constant.
     gains
-        Whether terms without a coefficient get one, see `evolve.lift.lift`.
+        Whether terms without a coefficient get one, see `evolve.tuning.parametrise.lift`.
     tolerance
-        Score that simple values may cost, see `evolve.snap.snap`.
+        Score that simple values may cost, see `evolve.tuning.round_constants.snap`.
 
     Raises
     ------

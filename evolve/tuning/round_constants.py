@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from sympy import Expr, Float, Integer, Rational
 
-from evolve.constants import Tuned
-from evolve.lift import substituted
-from evolve.objective import Points
+from evolve.tuning.objective import Points
+from evolve.tuning.optimise import Tuned
+from evolve.tuning.parametrise import substituted
 from substrate.rule import Rule
 
 #: A loss in mean score up to this is nothing, whatever its standard error: scores are printed to three places.
@@ -71,7 +71,7 @@ def snap(tuned: Tuned, tolerance: float = TOLERANCE) -> Snapped:
     Parameters
     ----------
     tuned
-        What `evolve.constants.tune` returned; its compiled program is used again.
+        What `evolve.tuning.optimise.tune` returned; its compiled program is used again.
     tolerance
         Largest loss in mean score; besides, the loss must be within one standard error of the paired differences,
         unless it is below `NOTHING`. It is counted from the tuned constants, so losses do not add up.

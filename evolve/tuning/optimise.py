@@ -19,7 +19,7 @@ import sympy
 from deap import cma
 
 from evolve.evaluation.arena import Arena, Bounds
-from evolve.objective import LANES, SLOPE_LANES, Objective, Points
+from evolve.tuning.objective import LANES, SLOPE_LANES, Objective, Points
 from substrate.rule import Rule
 
 Method = Literal["auto", "gradient", "evolution"]
@@ -173,7 +173,7 @@ def tune(
     Parameters
     ----------
     rule
-        Its constants are tuned; see `evolve.lift.lift` for one whose numbers are written into its equations.
+        Its constants are tuned; see `evolve.tuning.parametrise.lift` for one whose numbers are written into its equations.
     arena, bounds
         Training instances, and what 0 and 1 mean on them.
     budget

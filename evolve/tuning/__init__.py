@@ -1,0 +1,1 @@
+"""Which constants suit a rule?"""
