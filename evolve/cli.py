@@ -62,9 +62,9 @@ def run(
     current generation and keeps everything; the run is marked as stopped.
     """
     from evolve import display
-    from evolve.config import RunConfig
+    from evolve.config.run_config import RunConfig
+    from evolve.config.settings import load, merge, setting, validated
     from evolve.launch import launch
-    from evolve.settings import load, merge, setting, validated
 
     settings: dict[str, Any] = load(config) if config else {}
     flags = {

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.expressions.symbolic import rule_complexity, text
 from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid

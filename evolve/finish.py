@@ -12,7 +12,7 @@ from itertools import islice
 import jax
 import numpy as np
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
 from evolve.evaluation.fixed_projections import company, together

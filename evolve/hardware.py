@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.evaluator import Interpreted
 from evolve.rank import Difference, Row, difference, rank

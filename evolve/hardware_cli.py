@@ -56,10 +56,10 @@ def sweep(
 ) -> None:
     """Score one rule at every combination of bits, rounding, mismatch and period."""
     from evolve import display, hardware_display
-    from evolve.config import RunConfig
+    from evolve.config.run_config import RunConfig
+    from evolve.config.settings import merge, setting, validated
     from evolve.hardware import swept
     from evolve.ranking import find_rule
-    from evolve.settings import merge, setting, validated
     from evolve.sweep import points
     from evolve.tracking.store import Store
     from substrate.devices import configure

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from evolve.choice import Choice, decide
-from evolve.config import RunConfig
+from evolve.config.engine_choice import Choice, decide
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, mounted
 from evolve.exports import export
 from evolve.expressions.symbolic import text

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.choice import Choice, Work, choose, size
-from evolve.config import RunConfig
+from evolve.config.engine_choice import Choice, Work, choose, size
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import merge, setting, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.exports import export
@@ -14,7 +15,6 @@ from evolve.finish import baselines
 from evolve.hardware import ChipTable, compare
 from evolve.rank import Difference, Row, difference
 from evolve.rank import rank as rank_rules
-from evolve.settings import merge, setting, validated
 from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.devices import configure

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.hardware import ChipTable
 from evolve.rank import Row
 from evolve.search.islands import Tally

@@ -14,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from evolve.choice import decide
-from evolve.config import RunConfig
+from evolve.config.engine_choice import decide
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.evaluation.fixed_projections import alone, company

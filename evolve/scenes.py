@@ -12,7 +12,7 @@ from jax import Array
 from matplotlib.figure import Figure
 
 from evolve import activity_pictures as pictures
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, mounted
 from evolve.result import Result
 from rules_zoo import RULES

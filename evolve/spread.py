@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.interrupt import Interrupt, Note
 from evolve.result import Progress, Result
 from evolve.run import Log, run_together

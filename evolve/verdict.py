@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import jax
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.hardware import ChipTable, arenas, fan_in, on_many, table

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.fixed_projections import alone, together

@@ -12,12 +12,12 @@ from rich.console import Console
 from evolve.bench import engine, peers, report, start
 from evolve.bench.figures import Figure, in_turns, ratio
 from evolve.bench.workloads import FULL, QUICK, published, random_rules, training, updates, wide
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import load, validated
 from evolve.display import Watch
 from evolve.evaluation.interpreter import Interpreter
 from evolve.result import Progress
 from evolve.search.islands import Tally
-from evolve.settings import load, validated
 from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.graph import from_rule

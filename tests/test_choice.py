@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from evolve import choice
-from evolve.choice import COSTS, Work, choose, decide
-from evolve.config import RunConfig
+from evolve.config import engine_choice
+from evolve.config.engine_choice import COSTS, Work, choose, decide
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.evaluator import Compiled, Interpreted
 from evolve.evaluation.pending import last
 from evolve.finish import draw
@@ -52,7 +52,7 @@ def test_a_choice_that_was_kept_is_not_made_again(monkeypatch):
     """The configuration that is stored holds the engine; other coefficients cannot change it any more."""
     kept, first = decide(SMALL)
     assert (first.asked, kept.engine) == ("auto", "interpreter")
-    free = choice.Costs(1e9, 1e9, 1e9, 0, 0, 0, 0)
+    free = engine_choice.Costs(1e9, 1e9, 1e9, 0, 0, 0, 0)
     monkeypatch.setattr(choice, "COSTS", free)
     assert choose(Work(1, 1, 1, 1), costs=free).engine == "compiled"
     again, second = decide(kept)
@@ -61,14 +61,14 @@ def test_a_choice_that_was_kept_is_not_made_again(monkeypatch):
 
 def test_updates_are_synapses_times_steps_times_instances():
     config = RunConfig(options={"dimensions": [2, 5], "samples": 300})
-    assert choice.size(config, 20) == ((2 + 5) * 300 * 20, 1)
+    assert engine_choice.size(config, 20) == ((2 + 5) * 300 * 20, 1)
 
 
 def test_every_sample_of_a_batch_is_counted():
     """24 x 24, 24 x 1 and 1 x 24 synapses, and 24 x 1 of feedback; four trials at once."""
     config = RunConfig(task="temporal_credit", options={"batch": 4, "batches": 10, "neurons": 24})
     one = RunConfig(task="temporal_credit", options={"batch": 1, "batches": 10, "neurons": 24})
-    assert choice.size(config, 10)[0] == 4 * choice.size(one, 10)[0]
+    assert engine_choice.size(config, 10)[0] == 4 * engine_choice.size(one, 10)[0]
 
 
 def searched(evaluator, train):
@@ -82,7 +82,7 @@ def searched(evaluator, train):
 def test_steps_within_a_step_are_counted():
     """Twenty synapses, five epochs of 80 ms in steps of 0.05 ms."""
     config = RunConfig(task="anticipation", options={"epochs": 5})
-    assert choice.size(config, 10) == (20 * 5 * 1600 * 10, 1)
+    assert engine_choice.size(config, 10) == (20 * 5 * 1600 * 10, 1)
 
 
 def test_a_search_finds_the_same_with_either_engine():

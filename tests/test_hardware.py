@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import load, validated
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
-from evolve.settings import load, validated
 from evolve.sweep import points, sweep
 from rules_zoo import RULES
 from substrate import PRE, Rule, UserError, W

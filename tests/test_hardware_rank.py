@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from evolve.cli import app
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import validated
 from evolve.evaluation.arena import WORST
 from evolve.hardware import compare, judged
 from evolve.search.encode import encode
@@ -15,7 +16,6 @@ from evolve.search.genome import Grid, express
 from evolve.search.individual import Individual
 from evolve.search.pareto import nsga2
 from evolve.seeds_display import show
-from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, UserError, W
 from substrate.graph import from_rule

@@ -8,7 +8,8 @@ import pytest
 from deap import tools
 from sympy import expand
 
-from evolve.config import NSGA2, RunConfig
+from evolve.config.run_config import NSGA2, RunConfig
+from evolve.config.settings import validated
 from evolve.expressions.symbolic import rule_complexity
 from evolve.finish import choose
 from evolve.front_table import front_rows, markdown
@@ -17,7 +18,6 @@ from evolve.search import islands, pareto
 from evolve.search.genome import Genome, Grid, draw, express
 from evolve.search.islands import Individual, Plan
 from evolve.search.pareto import Point, knee, nsga2, steps
-from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import POST, PRE, W
 from substrate.errors import UserError

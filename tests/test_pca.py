@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import load, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
-from evolve.settings import load, validated
 from rules_zoo import RULES
 from substrate.graph import from_rule
 from substrate.program import Machine

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import GROUP, WORST
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.pending import last

@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 from evolve import run as loop
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.finish import _simplified, choose
 from evolve.interrupt import Interrupt
 from evolve.result import Candidate

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evolve import scenes
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.launch import View as Watching
 from evolve.launch import launch
 from rules_zoo import RULES

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evolve import seeds_display
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.launch import View, launch_seeds
 from evolve.rank import Row
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evolve import spread
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.interrupt import Note
 from evolve.result import Progress
 from evolve.run import run_together

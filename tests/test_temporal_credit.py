@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import validated
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.search.encode import encode
 from evolve.search.genome import express
-from evolve.settings import validated
 from rules_zoo import RULES
 from substrate import PRE, Rule, Slow, names
 from substrate.activations import ACTIVATIONS

@@ -1,7 +1,7 @@
 """The choice of the engine: what interpreter and compiled rules cost, and the coefficients that follow.
 
 The least of several repeats counts, since whatever else runs on the machine only adds. The coefficients belong into
-`evolve.choice.COSTS`; nothing reads them from here.
+`evolve.config.engine_choice.COSTS`; nothing reads them from here.
 """
 
 import time
@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from evolve import choice
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, training
-from evolve.config import RunConfig
+from evolve.config import engine_choice
+from evolve.config.run_config import RunConfig
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
@@ -28,7 +28,7 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
     """All figures of the choice."""
     config = RunConfig(options={"dimensions": [64], "samples": 500})
     arena = training(config)
-    each = choice.size(config, config.instances.train)[0]
+    each = engine_choice.size(config, config.instances.train)[0]
     repeats, count = sizes.repeats, 64
     say("compiling the interpreter")
     interpreter = Interpreter(arena, config.machines, count)

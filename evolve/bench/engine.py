@@ -15,7 +15,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from evolve.bench.figures import Figure, Say, in_turns, ratio, timed
 from evolve.bench.workloads import Sizes, published, random_rules, training, updates, wide, words
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, foldable, learn
 from evolve.evaluation.interpreter import Interpreter
 from rules_zoo import RULES

@@ -22,7 +22,7 @@ GROUPS = {
     "engine.published": "engine: random rules on the published data (10 sets x 2 x 1,800)",
     "engine.wide": "engine: random rules on wide data (20 sets x 10 x 2,000)",
     "engine.layer": "engine: one rule on a large layer, compiled",
-    "choice.coefficient": "choice: the coefficients that follow, for evolve/choice.py",
+    "choice.coefficient": "choice: the coefficients that follow, for evolve/config/engine_choice.py",
     "choice": "choice: interpreter and compiled rules on a network of 64 synapses",
     "search.published": "search: the published one, bookkeeping included",
     "search.to_oja": "search: to Oja's training score",

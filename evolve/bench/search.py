@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, published, training
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.interpreter import WIDTH
@@ -24,7 +25,6 @@ from evolve.rank import measure as scores_of
 from evolve.result import Progress
 from evolve.run import Job, _search
 from evolve.search.lookahead import Pilot
-from evolve.settings import merge, validated
 from evolve.spread import alone_on_a_core, shares_of, spread
 from rules_zoo import RULES
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
+from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.search.genome import draw, express
-from evolve.settings import merge, validated
 from substrate.graph import Graph
 
 #: The published search (`runs/mettler2021_pca.toml`), but for columns, fitness, stop and seed.

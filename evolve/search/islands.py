@@ -31,7 +31,7 @@ from substrate.graph import Graph
 
 @dataclass(frozen=True)
 class Plan:
-    """How a search varies and selects; see `evolve.config` for the meaning of every number."""
+    """How a search varies and selects; see `evolve.config.run_config` for the meaning of every number."""
 
     islands: int
     parents: int

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import shown
 from evolve.search.genome import Grid
 from evolve.search.individual import Individual
 from evolve.search.islands import Plan
-from evolve.settings import merge, validated
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.graph import Number
@@ -221,7 +221,7 @@ class RunConfig(Closed):
     )
     engine: Engine = Field(
         "auto",
-        description="what evaluates rules; auto: the cheaper one by estimate, see evolve/choice.py",
+        description="what evaluates rules; auto: the cheaper one by estimate, see evolve/config/engine_choice.py",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
     genes: Genes = Genes()

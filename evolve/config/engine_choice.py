@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from evolve.config import RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.evaluation.compiled import BUNDLE
 from tasks.base import draw
 

@@ -1,0 +1,1 @@
+"""What is a run asked to do?"""
