@@ -18,8 +18,8 @@ from evolve.expressions.symbolic import rule_complexity, text
 from evolve.front_table import front_rows
 from evolve.front_table import grid as front_grid
 from evolve.launch import View
-from evolve.rank import Difference, Row, difference
 from evolve.ranking import Table
+from evolve.ranking.compare import Difference, Row, difference
 from evolve.result import Progress, Result
 from evolve.score_table import score_tables
 from evolve.tracking.listing import RunRow

@@ -17,14 +17,14 @@ from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
 from evolve.evaluation.fixed_projections import company, together
 from evolve.expressions.symbolic import rule_complexity, simplify_rule
-from evolve.hardware import judged
-from evolve.rank import Row, measure, measure_all, rank_all
+from evolve.ranking.compare import Row, measure, measure_all, rank_all
+from evolve.ranking.held_out_chips import verdicts
+from evolve.ranking.on_chip import judged
 from evolve.result import Candidate, Progress, Result
 from evolve.search import islands
 from evolve.search.islands import SearchState
 from evolve.search.pareto import knee
 from evolve.tuning.pipeline import refine
-from evolve.verdict import verdicts
 from rules_zoo import RULES
 from substrate.graph import to_rule
 from substrate.hardware import adapted, violations

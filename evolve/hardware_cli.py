@@ -58,9 +58,9 @@ def sweep(
     from evolve import display, hardware_display
     from evolve.config.run_config import RunConfig
     from evolve.config.settings import merge, setting, validated
-    from evolve.hardware import swept
     from evolve.ranking import find_rule
-    from evolve.sweep import points
+    from evolve.ranking.on_chip import swept
+    from evolve.ranking.sweep import points
     from evolve.tracking.store import Store
     from substrate.devices import configure
     from substrate.errors import UserError, unknown

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from evolve.display import _signed, expression
-from evolve.hardware import ChipTable
-from evolve.sweep import Cell
+from evolve.ranking.on_chip import ChipTable
+from evolve.ranking.sweep import Cell
 from substrate.errors import unknown
 from substrate.hardware import PARAMETERS, PROFILES, Profile
 

@@ -21,8 +21,8 @@ from evolve.evaluation.arena import Arena, mounted
 from evolve.exports import export
 from evolve.expressions.symbolic import text
 from evolve.front_table import equations, front_rows, markdown
-from evolve.rank import difference
 from evolve.ranking import find_rule
+from evolve.ranking.compare import difference
 from evolve.result import Progress, Result
 from evolve.run import run
 from evolve.spread import run_spread

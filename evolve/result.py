@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolve.config.run_config import RunConfig
-from evolve.hardware import ChipTable
-from evolve.rank import Row
+from evolve.ranking.compare import Row
+from evolve.ranking.on_chip import ChipTable
 from evolve.search.islands import Tally
 from substrate.rule import Rule
 

@@ -22,8 +22,8 @@ from evolve.evaluation.fixed_projections import alone, company
 from evolve.evaluation.interpreter import WIDTH
 from evolve.evaluation.pending import Answer
 from evolve.finish import Searched, draw, finish, references
-from evolve.hardware import judged
 from evolve.interrupt import Interrupt, Wish
+from evolve.ranking.on_chip import judged
 from evolve.result import Progress, Result
 from evolve.search.encode import encode
 from evolve.search.islands import Key, hurdle

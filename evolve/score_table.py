@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rich.table import Table as Grid
 
-from evolve.rank import Row
+from evolve.ranking.compare import Row
 
 
 class Column(NamedTuple):

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from evolve.display import run_record
-from evolve.rank import Difference
+from evolve.ranking.compare import Difference
+from evolve.ranking.held_out_chips import KEPT, LEVEL, kept
 from evolve.result import Result
-from evolve.verdict import KEPT, LEVEL, kept
 
 #: The key of the zoo rule that scores best on a seed's own test instances.
 BEST = "best_known"

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
-from evolve.rank import interval
+from evolve.ranking.compare import interval
 from rules_zoo import RULES
 from substrate.lowering import lower
 from substrate.simulate import simulate

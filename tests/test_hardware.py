@@ -13,7 +13,7 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
-from evolve.sweep import points, sweep
+from evolve.ranking.sweep import points, sweep
 from rules_zoo import RULES
 from substrate import PRE, Rule, UserError, W
 from substrate.graph import from_rule

@@ -10,7 +10,7 @@ from evolve.cli import app
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
 from evolve.evaluation.arena import WORST
-from evolve.hardware import compare, judged
+from evolve.ranking.on_chip import compare, judged
 from evolve.search.encode import encode
 from evolve.search.genome import Grid, express
 from evolve.search.individual import Individual

@@ -9,7 +9,7 @@ import pytest
 from evolve import seeds_display
 from evolve.config.run_config import RunConfig
 from evolve.launch import View, launch_seeds
-from evolve.rank import Row
+from evolve.ranking.compare import Row
 
 
 def row(name: str, scores: np.ndarray) -> Row:

@@ -21,7 +21,7 @@ from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.interpreter import WIDTH
 from evolve.interrupt import Interrupt
 from evolve.launch import View
-from evolve.rank import measure as scores_of
+from evolve.ranking.compare import measure as scores_of
 from evolve.result import Progress
 from evolve.run import Job, _search
 from evolve.search.lookahead import Pilot

@@ -10,8 +10,8 @@ import jax
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
-from evolve.hardware import ChipTable, arenas, fan_in, on_many, table
-from evolve.rank import rank_all
+from evolve.ranking.compare import rank_all
+from evolve.ranking.on_chip import ChipTable, arenas, fan_in, on_many, table
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations
 from substrate.network import runs

@@ -9,8 +9,8 @@ import numpy as np
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.evaluator import Interpreted
-from evolve.rank import Difference, Row, difference, rank
-from evolve.sweep import Cell, Point, sweep, worst
+from evolve.ranking.compare import Difference, Row, difference, rank
+from evolve.ranking.sweep import Cell, Point, sweep, worst
 from substrate.graph import Graph
 from substrate.hardware import Cost, adapted, cost, graph_violations, violations
 from substrate.program import Machine
