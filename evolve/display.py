@@ -20,7 +20,7 @@ from evolve.front_table import grid as front_grid
 from evolve.launch import View
 from evolve.ranking import Table
 from evolve.ranking.compare import Difference, Row, difference
-from evolve.result import Progress, Result
+from evolve.running.result import Progress, Result
 from evolve.score_table import score_tables
 from evolve.tracking.listing import RunRow
 from rules_zoo import RULES

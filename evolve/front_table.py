@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from evolve.expressions.symbolic import text
-from evolve.result import Candidate
+from evolve.running.result import Candidate
 from evolve.search.pareto import steps
 from substrate.rule import Rule
 

@@ -23,9 +23,9 @@ from evolve.expressions.symbolic import text
 from evolve.front_table import equations, front_rows, markdown
 from evolve.ranking import find_rule
 from evolve.ranking.compare import difference
-from evolve.result import Progress, Result
-from evolve.run import run
-from evolve.spread import run_spread
+from evolve.running.loop import run
+from evolve.running.parallel_seeds import run_spread
+from evolve.running.result import Progress, Result
 from evolve.tracking.run_log import PAUSE, RunLog
 from evolve.tracking.store import Store
 from rules_zoo import RULES

@@ -11,10 +11,10 @@ from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.exports import export
 from evolve.expressions.rule_file import RuleFile, read_rule_file
-from evolve.finish import baselines
 from evolve.ranking.compare import Difference, Row, difference
 from evolve.ranking.compare import rank as rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
+from evolve.running.select_champion import baselines
 from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.devices import configure

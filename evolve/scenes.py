@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from evolve import activity_pictures as pictures
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, mounted
-from evolve.result import Result
+from evolve.running.result import Result
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations
 from substrate.lowering import lower

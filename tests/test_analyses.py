@@ -10,7 +10,7 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.fixed_projections import alone, together
 from evolve.evaluation.interpreter import Interpreter
-from evolve.run import run
+from evolve.running.loop import run
 from rules_zoo import RULES
 from substrate.activations import ACTIVATIONS
 from substrate.deep import OUTPUTS, Layers, answer

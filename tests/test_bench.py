@@ -16,7 +16,7 @@ from evolve.config.run_config import RunConfig
 from evolve.config.settings import load, validated
 from evolve.display import Watch
 from evolve.evaluation.interpreter import Interpreter
-from evolve.result import Progress
+from evolve.running.result import Progress
 from evolve.search.islands import Tally
 from rules_zoo import RULES
 from substrate.errors import UserError

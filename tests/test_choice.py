@@ -8,10 +8,10 @@ from evolve.config.engine_choice import COSTS, Work, choose, decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.evaluator import Compiled, Interpreted
 from evolve.evaluation.pending import last
-from evolve.finish import draw
-from evolve.interrupt import Interrupt
 from evolve.launch import View
-from evolve.run import Job, _search
+from evolve.running.interrupt import Interrupt
+from evolve.running.loop import Job, _search
+from evolve.running.select_champion import draw
 from evolve.search.genome import Grid, express
 from evolve.search.genome import draw as draw_genome
 from evolve.search.lookahead import Pilot

@@ -11,9 +11,9 @@ from sympy import expand
 from evolve.config.run_config import NSGA2, RunConfig
 from evolve.config.settings import validated
 from evolve.expressions.symbolic import rule_complexity
-from evolve.finish import choose
 from evolve.front_table import front_rows, markdown
-from evolve.result import Candidate
+from evolve.running.result import Candidate
+from evolve.running.select_champion import choose
 from evolve.search import islands, pareto
 from evolve.search.genome import Genome, Grid, draw, express
 from evolve.search.islands import Individual, Plan

@@ -7,10 +7,10 @@ from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import GROUP, WORST
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.pending import last
-from evolve.finish import draw
-from evolve.interrupt import Interrupt
 from evolve.launch import View
-from evolve.run import Job, _search
+from evolve.running.interrupt import Interrupt
+from evolve.running.loop import Job, _search
+from evolve.running.select_champion import draw
 from evolve.search.genome import draw as draw_genome
 from evolve.search.genome import express
 from evolve.search.individual import Individual

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve import run as loop
 from evolve.config.run_config import RunConfig
-from evolve.finish import _simplified, choose
-from evolve.interrupt import Interrupt
-from evolve.result import Candidate
-from evolve.run import Job, run, run_together
+from evolve.running import loop
+from evolve.running.interrupt import Interrupt
+from evolve.running.loop import Job, run, run_together
+from evolve.running.result import Candidate
+from evolve.running.select_champion import _simplified, choose
 from evolve.search.lookahead import Pilot
 from substrate import POST, PRE, Rule, Slow, W, names
 from substrate.devices import give_back

@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from evolve import spread
 from evolve.config.run_config import RunConfig
-from evolve.interrupt import Note
-from evolve.result import Progress
-from evolve.run import run_together
+from evolve.running import parallel_seeds
+from evolve.running.interrupt import Note
+from evolve.running.loop import run_together
+from evolve.running.result import Progress
 from evolve.search.islands import Tally
 from tests.test_run import SMALL, Silent
 
@@ -36,7 +36,7 @@ def test_shares_find_what_all_find_together(monkeypatch):
     monkeypatch.setattr(spread, "shares_of", lambda searches: 2)
     configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
     logs = [Told() for _ in configs]
-    shared = spread.run_spread(configs, logs)
+    shared = parallel_seeds.run_spread(configs, logs)
     together = run_together(configs, [Silent() for _ in configs])
     for ours, theirs, log in zip(shared, together, logs, strict=True):
         assert [p.tally for p in ours.history] == [p.tally for p in theirs.history]
@@ -54,12 +54,15 @@ def test_shares_find_what_all_find_together(monkeypatch):
 
 
 def test_few_seeds_stay_in_one_process():
-    assert spread.shares_of(1) == spread.shares_of(spread.LEAST) == 1
-    assert spread.shares_of(1000) >= 1
+    assert parallel_seeds.shares_of(1) == parallel_seeds.shares_of(parallel_seeds.LEAST) == 1
+    assert parallel_seeds.shares_of(1000) >= 1
 
 
 def test_what_a_process_does_wrong_is_raised_here():
-    with spread.spread(_fail, [(1,), (2,)]) as found, pytest.raises(ValueError, match="no luck"):
+    with (
+        parallel_seeds.spread(_fail, [(1,), (2,)]) as found,
+        pytest.raises(ValueError, match="no luck"),
+    ):
         found.result()
 
 
@@ -68,7 +71,7 @@ def _fail(number):
 
 
 def test_a_relay_passes_on_what_is_new_and_half_lines_wait(tmp_path):
-    relay, log = spread.Relay(tmp_path / "lines"), Told()
+    relay, log = parallel_seeds.Relay(tmp_path / "lines"), Told()
     follower = relay.follow(log)
     next(follower)
     relay.phase("searching, élan")

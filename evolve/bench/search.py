@@ -19,13 +19,13 @@ from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.interpreter import WIDTH
-from evolve.interrupt import Interrupt
 from evolve.launch import View
 from evolve.ranking.compare import measure as scores_of
-from evolve.result import Progress
-from evolve.run import Job, _search
+from evolve.running.interrupt import Interrupt
+from evolve.running.loop import Job, _search
+from evolve.running.parallel_seeds import alone_on_a_core, shares_of, spread
+from evolve.running.result import Progress
 from evolve.search.lookahead import Pilot
-from evolve.spread import alone_on_a_core, shares_of, spread
 from rules_zoo import RULES
 
 #: The published search is done when it has reached this rule's training score.

@@ -18,9 +18,9 @@ from typing import Any
 import jax
 
 from evolve.config.run_config import RunConfig
-from evolve.interrupt import Interrupt, Note
-from evolve.result import Progress, Result
-from evolve.run import Log, run_together
+from evolve.running.interrupt import Interrupt, Note
+from evolve.running.loop import Log, run_together
+from evolve.running.result import Progress, Result
 from evolve.search.islands import Tally
 from substrate.devices import configure
 from substrate.rule import Rule

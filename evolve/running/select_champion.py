@@ -20,7 +20,7 @@ from evolve.expressions.symbolic import rule_complexity, simplify_rule
 from evolve.ranking.compare import Row, measure, measure_all, rank_all
 from evolve.ranking.held_out_chips import verdicts
 from evolve.ranking.on_chip import judged
-from evolve.result import Candidate, Progress, Result
+from evolve.running.result import Candidate, Progress, Result
 from evolve.search import islands
 from evolve.search.islands import SearchState
 from evolve.search.pareto import knee

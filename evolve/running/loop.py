@@ -21,10 +21,10 @@ from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.evaluation.fixed_projections import alone, company
 from evolve.evaluation.interpreter import WIDTH
 from evolve.evaluation.pending import Answer
-from evolve.finish import Searched, draw, finish, references
-from evolve.interrupt import Interrupt, Wish
 from evolve.ranking.on_chip import judged
-from evolve.result import Progress, Result
+from evolve.running.interrupt import Interrupt, Wish
+from evolve.running.result import Progress, Result
+from evolve.running.select_champion import Searched, draw, finish, references
 from evolve.search.encode import encode
 from evolve.search.islands import Key, hurdle
 from evolve.search.lookahead import Pilot
