@@ -61,10 +61,10 @@ def run(
     Settings come from the defaults, the TOML file and the flags, in that order. Ctrl-C ends the search after the
     current generation and keeps everything; the run is marked as stopped.
     """
-    from evolve import display
     from evolve.config.run_config import RunConfig
     from evolve.config.settings import load, merge, setting, validated
     from evolve.launch import launch
+    from evolve.report import display
 
     settings: dict[str, Any] = load(config) if config else {}
     flags = {
@@ -87,11 +87,11 @@ def run(
     )
     with display.watching(checked, quiet=json) as view:
         if seeds is not None:
-            from evolve import seeds_display
             from evolve.launch import launch_seeds
+            from evolve.report import seeds
 
             ids, results = launch_seeds(checked, seeds, runs, view)
-            (display.dump if json else seeds_display.show)(seeds_display.record(ids, results))
+            (display.dump if json else seeds.show)(seeds.record(ids, results))
             return
         run_id, result = launch(checked, runs, view)
     if json:
@@ -123,18 +123,18 @@ def rank(
     json: Json = False,
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
-    from evolve import display
     from evolve.ranking import configuration, ranking, ranking_on_chip
+    from evolve.report import display
 
     config = configuration(task, seed, hardware, engine, set_ or [])
     if not config.profile.ideal:
-        from evolve import hardware_display
+        from evolve.report import hardware
 
         chips = ranking_on_chip(config, rules, instances, tune_rate, runs)
         if json:
-            display.dump(hardware_display.chip_record(chips))
+            display.dump(hardware.chip_record(chips))
         else:
-            hardware_display.show_chips(chips)
+            hardware.show_chips(chips)
         return
     table = ranking(config, rules, instances, tune_rate, runs)
     if json:
@@ -146,7 +146,7 @@ def rank(
 @app.command("runs")
 def list_runs(runs: Folder = RUNS, json: Json = False) -> None:
     """List the runs in the store."""
-    from evolve import display
+    from evolve.report import display
     from evolve.tracking.store import Store
 
     display.show_runs(Store(runs).list(), json)
@@ -158,7 +158,7 @@ def rules(
     json: Json = False,
 ) -> None:
     """List the rules zoo."""
-    from evolve import display
+    from evolve.report import display
 
     display.show_rules(name, json)
 
@@ -169,7 +169,7 @@ def tasks(
     json: Json = False,
 ) -> None:
     """List the task families."""
-    from evolve import display
+    from evolve.report import display
 
     display.show_tasks(name, json)
 

@@ -17,20 +17,20 @@ def profiles(context: typer.Context, json: Json = False) -> None:
     """List the hardware profiles."""
     if context.invoked_subcommand is not None:
         return
-    from evolve import display, hardware_display
+    from evolve.report import display, hardware
 
     if json:
-        display.dump(hardware_display.profiles_record())
+        display.dump(hardware.profiles_record())
     else:
-        hardware_display.show_profiles()
+        hardware.show_profiles()
 
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A profile.")]) -> None:
     """Show one profile with the source of every figure."""
-    from evolve import hardware_display
+    from evolve.report import hardware
 
-    hardware_display.show_profile(name)
+    hardware.show_profile(name)
 
 
 @app.command()
@@ -55,12 +55,12 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Score one rule at every combination of bits, rounding, mismatch and period."""
-    from evolve import display, hardware_display
     from evolve.config.run_config import RunConfig
     from evolve.config.settings import merge, setting, validated
     from evolve.ranking import find_rule
     from evolve.ranking.on_chip import swept
     from evolve.ranking.sweep import points
+    from evolve.report import display, hardware
     from evolve.tracking.store import Store
     from substrate.devices import configure
     from substrate.errors import UserError, unknown
@@ -94,13 +94,13 @@ def sweep(
     ideal, cells = swept(config, found, points(*numbers), instances)
     if out is not None:
         try:
-            hardware_display.heat_map(rule, ideal, cells).savefig(out, format="png", dpi=150)
+            hardware.heat_map(rule, ideal, cells).savefig(out, format="png", dpi=150)
         except OSError as error:
             raise UserError(f"Cannot write {out}: {error.strerror}. Choose another file.") from None
     if json:
-        display.dump(hardware_display.sweep_record(rule, hardware, ideal, cells))
+        display.dump(hardware.sweep_record(rule, hardware, ideal, cells))
     else:
-        hardware_display.show_sweep(rule, hardware, ideal, cells)
+        hardware.show_sweep(rule, hardware, ideal, cells)
 
 
 def _numbers(flag: str, text: str, kind: Callable[[str], Number]) -> list[Number]:

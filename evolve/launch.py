@@ -20,9 +20,9 @@ from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, mounted
 from evolve.exports import export
 from evolve.expressions.symbolic import text
-from evolve.front_table import equations, front_rows, markdown
 from evolve.ranking import find_rule
 from evolve.ranking.compare import difference
+from evolve.report.front_table import equations, front_rows, markdown
 from evolve.running.loop import run
 from evolve.running.parallel_seeds import run_spread
 from evolve.running.result import Progress, Result
@@ -198,19 +198,21 @@ def _record(log: RunLog, result: Result, pictures_too: bool = True) -> None:
 
 def _draw(log: RunLog, result: Result) -> None:
     """The pictures of a run."""
-    from evolve import pictures  # late: Matplotlib takes a second
+    from evolve.report import figures_run  # late: Matplotlib takes a second
 
     best = [p.tally.best for p in result.history]
     median = [p.tally.median for p in result.history]
-    log.figure("curve.png", pictures.fitness_curve(best, median, _known(result)))
+    log.figure("curve.png", figures_run.fitness_curve(best, median, _known(result)))
     points = [(c.operators, c.validation, text(c.rule.changes[FORWARD])) for c in result.front]
     chosen = result.front.index(result.champion)
-    log.figure("front.png", pictures.pareto_front(points, chosen, {}))
+    log.figure("front.png", figures_run.pareto_front(points, chosen, {}))
     curves = _curves(result)
     if curves:
-        log.figure("trajectories.png", pictures.trajectories(curves, "on test instances", every=10))
+        log.figure(
+            "trajectories.png", figures_run.trajectories(curves, "on test instances", every=10)
+        )
     try:
-        from evolve.scenes import scenes
+        from evolve.report.activity import scenes
 
         for name, figure in scenes(result).items():
             log.figure(f"{name}.png", figure)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from evolve.activity_pictures import raster, replay, similarities, weight_matrices
+from evolve.report.figures_activity import raster, replay, similarities, weight_matrices
 
 NAN = float("nan")
 

@@ -14,8 +14,8 @@ from evolve.bench.figures import Figure, in_turns, ratio
 from evolve.bench.workloads import FULL, QUICK, published, random_rules, training, updates, wide
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import load, validated
-from evolve.display import Watch
 from evolve.evaluation.interpreter import Interpreter
+from evolve.report.display import Watch
 from evolve.running.result import Progress
 from evolve.search.islands import Tally
 from rules_zoo import RULES

@@ -11,11 +11,11 @@ from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
 from evolve.evaluation.arena import WORST
 from evolve.ranking.on_chip import compare, judged
+from evolve.report.seeds import show
 from evolve.search.encode import encode
 from evolve.search.genome import Grid, express
 from evolve.search.individual import Individual
 from evolve.search.pareto import nsga2
-from evolve.seeds_display import show
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, UserError, W
 from substrate.graph import from_rule

@@ -11,7 +11,7 @@ from sympy import expand
 from evolve.config.run_config import NSGA2, RunConfig
 from evolve.config.settings import validated
 from evolve.expressions.symbolic import rule_complexity
-from evolve.front_table import front_rows, markdown
+from evolve.report.front_table import front_rows, markdown
 from evolve.running.result import Candidate
 from evolve.running.select_champion import choose
 from evolve.search import islands, pareto

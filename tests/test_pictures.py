@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from evolve.pictures import fitness_curve, pareto_front, trajectories
+from evolve.report.figures_run import fitness_curve, pareto_front, trajectories
 
 NAN, INF = float("nan"), float("inf")
 

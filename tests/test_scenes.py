@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evolve import scenes
 from evolve.config.run_config import RunConfig
 from evolve.launch import View as Watching
 from evolve.launch import launch
+from evolve.report import activity
 from rules_zoo import RULES
 from tasks import FAMILIES
 
@@ -40,7 +40,7 @@ def found(task: str, champion: str, **options):
 
 @pytest.mark.parametrize("task", OPTIONS)
 def test_families_of_circuits_have_pictures_of_champion_and_rival(task):
-    figures = scenes.scenes(found(task, FAMILIES[task].rival))
+    figures = activity.scenes(found(task, FAMILIES[task].rival))
     assert set(figures) == PICTURES[task]
     for figure in figures.values():
         image = io.BytesIO()
@@ -51,7 +51,7 @@ def test_families_of_circuits_have_pictures_of_champion_and_rival(task):
 
 def test_weights_are_those_before_and_after_learning():
     """Frozen ones do not change; those of the rival do."""
-    figure = scenes.scenes(found("pattern_separation", "frozen"))["weights"]
+    figure = activity.scenes(found("pattern_separation", "frozen"))["weights"]
     before, champion, rival = (np.asarray(a.images[0].get_array()) for a in figure.axes[:3])
     np.testing.assert_array_equal(before, champion)
     assert not np.allclose(before, rival)
@@ -59,7 +59,7 @@ def test_weights_are_those_before_and_after_learning():
 
 def test_other_families_have_none_of_these():
     result = SimpleNamespace(config=RunConfig(task="pca"), champion=None)
-    assert scenes.scenes(result) == {}
+    assert activity.scenes(result) == {}
 
 
 def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from evolve.ranking.compare import Row
-from evolve.score_table import score_tables
+from evolve.report.score_table import score_tables
 
 METRICS = {"accuracy": 0.999, "loss": 1e-4, "participation": 1.07, "top_share": 0.965}
 ROWS = [

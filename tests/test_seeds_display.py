@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evolve import seeds_display
 from evolve.config.run_config import RunConfig
 from evolve.launch import View, launch_seeds
 from evolve.ranking.compare import Row
+from evolve.report import seeds
 
 
 def row(name: str, scores: np.ndarray) -> Row:
@@ -43,7 +43,7 @@ def result(champion: float, seed: int) -> SimpleNamespace:
 def test_seeds_are_counted_by_the_paired_test(capsys):
     """Better, worse and not told apart, whatever the instances differ by among themselves."""
     some = [result(0.1, 0), result(0.2, 1), result(-0.1, 2), result(-0.005, 3)]
-    record = seeds_display.record(["a" * 32] * 4, some)
+    record = seeds.record(["a" * 32] * 4, some)
     assert record["against"]["hebb"] == {
         "better": 2,
         "not_told_apart": 1,
@@ -55,7 +55,7 @@ def test_seeds_are_counted_by_the_paired_test(capsys):
     assert [r["best_known"] for r in record["runs"]] == ["hebb"] * 4
     gap = record["runs"][1]["differences"]["oja"]
     assert gap["mean"] == pytest.approx(0.505, abs=0.01) and gap["p"] < 1e-4
-    seeds_display.show(json.loads(json.dumps(record)))
+    seeds.show(json.loads(json.dumps(record)))
     shown = " ".join(capsys.readouterr().out.split())
     assert "beats hebb in 2 of 4 seeds (p < 0.01), not told apart in 1, worse in 1" in shown
 
@@ -71,7 +71,7 @@ def test_a_real_run_of_two_seeds_says_whom_it_beats(tmp_path):
         engine="interpreter",
     )
     ids, results = launch_seeds(config, 2, tmp_path, View())
-    record = seeds_display.record(ids, results)
+    record = seeds.record(ids, results)
     assert set(record["against"]) == {"frozen", "hebb", "oja", "best_known"}
     for counts in record["against"].values():
         assert counts["better"] + counts["not_told_apart"] + counts["worse"] == 2

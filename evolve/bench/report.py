@@ -13,7 +13,7 @@ from rich.table import Table
 from evolve.bench import choice, engine, peers, search, start
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import FULL, QUICK, Sizes
-from evolve.display import dump
+from evolve.report.display import dump
 from substrate.devices import configure
 from substrate.errors import unknown
 

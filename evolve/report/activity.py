@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from matplotlib.figure import Figure
 
-from evolve import activity_pictures as pictures
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, mounted
+from evolve.report import figures_activity as pictures
 from evolve.running.result import Result
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evolve.display import _signed, expression
 from evolve.ranking.on_chip import ChipTable
 from evolve.ranking.sweep import Cell
+from evolve.report.display import _signed, expression
 from substrate.errors import unknown
 from substrate.hardware import PARAMETERS, PROFILES, Profile
 

@@ -15,13 +15,13 @@ from rich.text import Text
 
 from evolve.config.run_config import RunConfig
 from evolve.expressions.symbolic import rule_complexity, text
-from evolve.front_table import front_rows
-from evolve.front_table import grid as front_grid
 from evolve.launch import View
 from evolve.ranking import Table
 from evolve.ranking.compare import Difference, Row, difference
+from evolve.report.front_table import front_rows
+from evolve.report.front_table import grid as front_grid
+from evolve.report.score_table import score_tables
 from evolve.running.result import Progress, Result
-from evolve.score_table import score_tables
 from evolve.tracking.listing import RunRow
 from rules_zoo import RULES
 from substrate.errors import unknown
@@ -142,7 +142,7 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
 def _chips(result: Result) -> dict[str, Any]:
     if result.chips is None:
         return {}
-    from evolve.hardware_display import chip_record  # late: Matplotlib takes a second
+    from evolve.report.hardware import chip_record  # late: Matplotlib takes a second
 
     return {"chips": chip_record(result.chips)}
 
@@ -195,7 +195,7 @@ def show_result(run_id: str, result: Result) -> None:
     sums = ", ".join(f"{name} {value:.2f}" for name, value in result.fitness.items())
     console.print(f"F on the training instances (sum over data sets): {sums}", highlight=False)
     if result.chips is not None:
-        from evolve.hardware_display import show_chips
+        from evolve.report.hardware import show_chips
 
         console.print()
         show_chips(result.chips)

@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evolve.display import run_record
 from evolve.ranking.compare import Difference
 from evolve.ranking.held_out_chips import KEPT, LEVEL, kept
+from evolve.report.display import run_record
 from evolve.running.result import Result
 
 #: The key of the zoo rule that scores best on a seed's own test instances.
