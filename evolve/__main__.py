@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    from evolve.cli import app
+    from evolve.commands.cli import app
 
     try:
         app()

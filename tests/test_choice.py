@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from evolve.commands.run import View
 from evolve.config import engine_choice
 from evolve.config.engine_choice import COSTS, Work, choose, decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.evaluator import Compiled, Interpreted
 from evolve.evaluation.pending import last
-from evolve.launch import View
 from evolve.running.interrupt import Interrupt
 from evolve.running.loop import Job, _search
 from evolve.running.select_champion import draw

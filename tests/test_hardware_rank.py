@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from evolve.cli import app
+from evolve.commands.cli import app
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
 from evolve.evaluation.arena import WORST

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from evolve.commands.run import View
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import GROUP, WORST
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.pending import last
-from evolve.launch import View
 from evolve.running.interrupt import Interrupt
 from evolve.running.loop import Job, _search
 from evolve.running.select_champion import draw

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evolve.commands.run import View as Watching
+from evolve.commands.run import launch
 from evolve.config.run_config import RunConfig
-from evolve.launch import View as Watching
-from evolve.launch import launch
 from evolve.report import activity
 from rules_zoo import RULES
 from tasks import FAMILIES

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evolve.commands.run import View, launch_seeds
 from evolve.config.run_config import RunConfig
-from evolve.launch import View, launch_seeds
 from evolve.ranking.compare import Row
 from evolve.report import seeds
 

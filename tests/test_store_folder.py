@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from evolve.cli import app
+from evolve.commands.cli import app
 from evolve.tracking.store import Store, ui_command
 from substrate.errors import UserError
 

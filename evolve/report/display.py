@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
 
+from evolve.commands.rank import Table
+from evolve.commands.run import View
 from evolve.config.run_config import RunConfig
 from evolve.expressions.symbolic import rule_complexity, text
-from evolve.launch import View
-from evolve.ranking import Table
 from evolve.ranking.compare import Difference, Row, difference
 from evolve.report.front_table import front_rows
 from evolve.report.front_table import grid as front_grid

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from evolve.commands.rank import find_rule
 from evolve.config.engine_choice import Choice, decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, mounted
 from evolve.exports import export
 from evolve.expressions.symbolic import text
-from evolve.ranking import find_rule
 from evolve.ranking.compare import difference
 from evolve.report.front_table import equations, front_rows, markdown
 from evolve.running.loop import run

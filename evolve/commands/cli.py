@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evolve.hardware_cli import app as hardware_app
+from evolve.commands.hardware_cli import app as hardware_app
 
 app = typer.Typer(
     name="hebbarium",
@@ -61,9 +61,9 @@ def run(
     Settings come from the defaults, the TOML file and the flags, in that order. Ctrl-C ends the search after the
     current generation and keeps everything; the run is marked as stopped.
     """
+    from evolve.commands.run import launch
     from evolve.config.run_config import RunConfig
     from evolve.config.settings import load, merge, setting, validated
-    from evolve.launch import launch
     from evolve.report import display
 
     settings: dict[str, Any] = load(config) if config else {}
@@ -87,7 +87,7 @@ def run(
     )
     with display.watching(checked, quiet=json) as view:
         if seeds is not None:
-            from evolve.launch import launch_seeds
+            from evolve.commands.run import launch_seeds
             from evolve.report import seeds
 
             ids, results = launch_seeds(checked, seeds, runs, view)
@@ -123,7 +123,7 @@ def rank(
     json: Json = False,
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
-    from evolve.ranking import configuration, ranking, ranking_on_chip
+    from evolve.commands.rank import configuration, ranking, ranking_on_chip
     from evolve.report import display
 
     config = configuration(task, seed, hardware, engine, set_ or [])
@@ -186,7 +186,7 @@ def export(
     runs: Folder = RUNS,
 ) -> None:
     """Write a rule as code or text for use elsewhere."""
-    from evolve.ranking import exported
+    from evolve.commands.rank import exported
 
     text = exported(rule, to, runs)
     if out is None:

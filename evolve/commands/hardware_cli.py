@@ -55,9 +55,9 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Score one rule at every combination of bits, rounding, mismatch and period."""
+    from evolve.commands.rank import find_rule
     from evolve.config.run_config import RunConfig
     from evolve.config.settings import merge, setting, validated
-    from evolve.ranking import find_rule
     from evolve.ranking.on_chip import swept
     from evolve.ranking.sweep import points
     from evolve.report import display, hardware
