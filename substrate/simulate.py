@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from substrate.lean import needed
-from substrate.network import Network
+from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.synapses import living, settled
 

@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS, Answer, Layers, answer, back
-from substrate.sight import Sight
+from substrate.networks._layers import OUTPUTS, Answer, Layers, answer, back
+from substrate.networks._signals import Sight
+from substrate.networks.activations import ACTIVATIONS
 from substrate.simulate import Episode, Reading, Step, Trace
 
 #: Power iterations; the eigenvalue of these small networks has settled to some per cent by then.

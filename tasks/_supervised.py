@@ -17,8 +17,8 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from substrate.deep import OUTPUTS, Shown, Weights
-from substrate.layered import layered
+from substrate.networks._layers import OUTPUTS, Shown, Weights
+from substrate.networks.layered import layered
 from substrate.rule import READOUT, Rule
 from substrate.simulate import Episode, Reading, Trace
 from substrate.vocabulary import PRE, names

@@ -11,8 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from substrate.deep import matvec, normal
-from substrate.rnn import How, Neurons, Recurrent, Shown, Weights, advance, unconnected
+from substrate.networks._layers import matvec, normal
+from substrate.networks.recurrent import (
+    How,
+    Neurons,
+    Recurrent,
+    Shown,
+    Weights,
+    advance,
+    unconnected,
+)
 from substrate.simulate import Episode, Trace
 from tasks.base import Instance
 

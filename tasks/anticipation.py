@@ -21,8 +21,8 @@ from jax import Array
 from pydantic import Field, model_validator
 
 from substrate.errors import UserError
-from substrate.predictive import predictive, rested
-from substrate.presented import presented
+from substrate.networks.predictive import predictive, rested
+from substrate.networks.presentation import presented
 from substrate.simulate import Episode, Reading, Step, Trace
 from tasks.base import (
     Draw,

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from substrate.clamped import clamped
+from substrate.networks.clamped import clamped
 from substrate.simulate import Episode, Reading, Trace
 from tasks import _recall
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain

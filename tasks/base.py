@@ -15,7 +15,7 @@ from jax import Array
 from pydantic import BaseModel, ConfigDict
 
 from substrate.hardware import Profile
-from substrate.network import Network
+from substrate.networks.base import Network
 from substrate.rule import Rule
 from substrate.simulate import Episode, Reading, Trace
 

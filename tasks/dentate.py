@@ -21,7 +21,7 @@ from jax import Array
 from pydantic import Field
 
 from substrate.errors import UserError
-from substrate.microcircuit import (
+from substrate.networks.microcircuit import (
     EXCITATORY,
     INHIBITORY,
     Circuit,

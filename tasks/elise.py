@@ -21,10 +21,10 @@ import numpy as np
 from jax import Array
 from pydantic import Field, model_validator
 
-from substrate.elise import LONGEST, REST, elise
 from substrate.errors import UserError
-from substrate.presented import presented
-from substrate.scaffold import grow
+from substrate.networks._elise_scaffold import grow
+from substrate.networks.elise import LONGEST, REST, elise
+from substrate.networks.presentation import presented
 from substrate.simulate import Episode, Reading, Step, Trace
 from tasks.base import (
     Draw,

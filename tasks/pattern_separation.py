@@ -21,7 +21,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from substrate.inhibited import feedback_inhibited, inhibited
+from substrate.networks.feedback_inhibition import feedback_inhibited, inhibited
 from substrate.simulate import Episode, Reading, Trace
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from substrate.feedforward import feedforward
+from substrate.networks.feedforward import feedforward
 from tasks._component import READING, outcome
 from tasks._statistics import STATISTICS
 from tasks.base import Draw, Family, Instance, Options, Setting

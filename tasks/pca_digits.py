@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from substrate.feedforward import feedforward
+from substrate.networks.feedforward import feedforward
 from tasks._component import READING, outcome
 from tasks.base import SPLITS, Draw, Family, Instance, Options, Setting
 

@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from substrate.feedforward import feedforward
+from substrate.networks.feedforward import feedforward
 from substrate.simulate import Episode, Reading, Step, Trace
 from substrate.synapses import Synapses
 from tasks._statistics import rotation

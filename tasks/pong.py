@@ -20,8 +20,8 @@ from jax import Array
 from pydantic import Field
 
 from substrate.hardware.base import EXACT, Profile, Read, Weights
+from substrate.networks.state_action import state_action
 from substrate.simulate import Episode, Reading, Step, Trace
-from substrate.state_action import state_action
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
 
 #: Epochs over which success is averaged at both ends.

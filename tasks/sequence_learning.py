@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array, lax
 from pydantic import Field
 
-from substrate.clamped import clamped
+from substrate.networks.clamped import clamped
 from substrate.simulate import Episode, Reading, Trace
 from tasks._recall import correlation, through, winners
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain

@@ -38,10 +38,10 @@ import numpy as np
 from jax import Array
 from pydantic import Field, model_validator
 
-from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS
 from substrate.errors import UserError
-from substrate.rnn import How, Weights, rnn
+from substrate.networks._layers import OUTPUTS
+from substrate.networks.activations import ACTIVATIONS
+from substrate.networks.recurrent import How, Weights, rnn
 from substrate.simulate import Episode, Trace
 from tasks._supervised import DELTA, READING, accuracy
 from tasks._trials import Trials, instance, rank, respond

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from substrate import Rule
-from substrate.activations import STEEPNESS
-from substrate.deep import Layers, Shown, Weights
-from substrate.layered import layered
 from substrate.lowering import lower
+from substrate.networks._layers import Layers, Shown, Weights
+from substrate.networks.activations import STEEPNESS
+from substrate.networks.layered import layered
 from substrate.simulate import Episode, Reading, simulate
 from tasks._supervised import weights as start
 

@@ -7,8 +7,8 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
-from substrate.clamped import clamped
 from substrate.lowering import lower
+from substrate.networks.clamped import clamped
 from tasks import FAMILIES, _recall
 
 FAMILY = FAMILIES["associative_memory"]

@@ -7,7 +7,7 @@ from credit_cases import SIZES, angle, case, cosine, learn, noise_only
 
 from rules_zoo import RULES
 from substrate import PRE, Rule
-from substrate.layered import layered
+from substrate.networks.layered import layered
 from substrate.simulate import Reading
 from tasks._supervised import weights as start
 

@@ -21,8 +21,8 @@ from credit_cases import (
 
 from rules_zoo import RULES
 from substrate import PRE, Rule
-from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS, Shown, Weights, answer
+from substrate.networks._layers import OUTPUTS, Shown, Weights, answer
+from substrate.networks.activations import ACTIVATIONS
 from substrate.simulate import Reading
 
 

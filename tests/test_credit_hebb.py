@@ -16,9 +16,9 @@ from credit_cases import (
 
 from rules_zoo import RULES
 from substrate import PRE, Rule, names
-from substrate.activations import STEEPNESS
-from substrate.deep import Shown, Weights
-from substrate.layered import layered
+from substrate.networks._layers import Shown, Weights
+from substrate.networks.activations import STEEPNESS
+from substrate.networks.layered import layered
 
 
 def test_oja_and_error_hebb_terms_follow_the_publication():

@@ -18,8 +18,8 @@ from credit_cases import (
 
 from rules_zoo import RULES
 from substrate import PRE, Rule
-from substrate.deep import Shown
-from substrate.layered import layered
+from substrate.networks._layers import Shown
+from substrate.networks.layered import layered
 
 
 def scatter(name: str, of: Case, gradient: np.ndarray) -> float:

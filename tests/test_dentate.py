@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from substrate.microcircuit import Connection, conductance, settle
+from substrate.networks.microcircuit import Connection, conductance, settle
 from tasks import FAMILIES
 from tasks.dentate import CONNECTIONS, MEANS, circuit_of, codes, every_pattern, weights
 

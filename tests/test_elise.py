@@ -14,9 +14,9 @@ import pytest
 from jax import lax
 
 from rules_zoo import RULES
-from substrate.elise import REST, Neurons, elise, phi, predicted
 from substrate.lowering import lower
-from substrate.scaffold import grow
+from substrate.networks._elise_scaffold import grow
+from substrate.networks.elise import REST, Neurons, elise, phi, predicted
 
 VISIBLE, LATENT, DT = 7, 30, 0.2
 NOTES = (6, 0, 1, 0, 1, 0, 4, 2, 3, 5, 5, 5)

@@ -12,14 +12,14 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate import PRE, Rule
-from substrate.deep import Weights
 from substrate.hardware import PROFILES, Chip, Lanes, profile
 from substrate.hardware import _random as random
-from substrate.layered import layered
 from substrate.lowering import lower
-from substrate.predictive import predictive
-from substrate.rnn import Shown, rnn
-from substrate.rnn import Weights as Recurrence
+from substrate.networks._layers import Weights
+from substrate.networks.layered import layered
+from substrate.networks.predictive import predictive
+from substrate.networks.recurrent import Shown, rnn
+from substrate.networks.recurrent import Weights as Recurrence
 from substrate.synapses import learn, start
 from tasks import FAMILIES
 

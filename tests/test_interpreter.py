@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evolve.search.genome import Grid, draw, express
-from substrate.feedforward import feedforward
 from substrate.functions import FUNCTIONS, PRIMITIVES
 from substrate.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.lowering import lower
+from substrate.networks.feedforward import feedforward
 from substrate.plasticity import Plasticity
 from substrate.program import Machine, TooLong, interpret
 from substrate.rule import Slow

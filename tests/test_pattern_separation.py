@@ -10,8 +10,8 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
-from substrate.inhibited import feedback_inhibited, inhibited, winner
 from substrate.lowering import lower
+from substrate.networks.feedback_inhibition import feedback_inhibited, inhibited, winner
 from tasks import FAMILIES
 from tasks.pattern_separation import cosines, overlapping
 

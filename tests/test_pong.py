@@ -10,7 +10,7 @@ from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate.hardware import profile as chip
 from substrate.hardware import violations
-from substrate.state_action import graded, poisson
+from substrate.networks.state_action import graded, poisson
 from tasks import FAMILIES
 
 PONG = FAMILIES["pong"]

@@ -8,8 +8,8 @@ from jax import lax
 
 from rules_zoo import RULES
 from substrate.lowering import lower
-from substrate.network import Network
-from substrate.predictive import predictive, psp
+from substrate.networks.base import Network
+from substrate.networks.predictive import predictive, psp
 
 DT = 0.05
 

@@ -9,12 +9,12 @@ import pytest
 from jax import Array, lax
 
 from rules_zoo import RULES
-from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS
 from substrate.errors import UserError
 from substrate.lowering import lower
-from substrate.network import refuse
-from substrate.rnn import How, Neurons, Shown, Weights, advance, rnn, unconnected
+from substrate.networks._layers import OUTPUTS
+from substrate.networks.activations import ACTIVATIONS
+from substrate.networks.base import refuse
+from substrate.networks.recurrent import How, Neurons, Shown, Weights, advance, rnn, unconnected
 from substrate.rule import FORWARD
 from substrate.simulate import Episode, Reading, simulate
 

@@ -12,10 +12,10 @@ from evolve.search.encode import encode
 from evolve.search.genome import express
 from rules_zoo import RULES
 from substrate import PRE, Rule, Slow, names
-from substrate.activations import ACTIVATIONS
 from substrate.errors import UserError
 from substrate.graph import from_rule, to_rule
-from substrate.rnn import How
+from substrate.networks.activations import ACTIVATIONS
+from substrate.networks.recurrent import How
 from substrate.synapses import Synapses
 from tasks import FAMILIES
 from tasks._trials import rank, respond

@@ -14,9 +14,9 @@ import pytest
 
 from rules_zoo import RULES
 from substrate import Rule
-from substrate.feedforward import LATERAL, feedforward
 from substrate.lowering import lower
-from substrate.network import Network
+from substrate.networks.base import Network
+from substrate.networks.feedforward import LATERAL, feedforward
 from substrate.simulate import Episode, Reading, simulate
 from substrate.synapses import Synapses
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rules_zoo import RULES
-from substrate.lateral import lateral
 from substrate.lowering import lower
-from substrate.network import Network
+from substrate.networks.base import Network
+from substrate.networks.lateral_inhibition import lateral
 from substrate.simulate import Episode, Reading, Trace, simulate
 
 NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)

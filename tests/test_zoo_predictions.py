@@ -17,8 +17,8 @@ from sklearn.datasets import make_spd_matrix
 
 from rules_zoo import RULES
 from substrate import Rule
-from substrate.feedforward import LATERAL, feedforward
 from substrate.lowering import lower
+from substrate.networks.feedforward import LATERAL, feedforward
 from substrate.simulate import Episode, Reading, Trace, simulate
 
 NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)

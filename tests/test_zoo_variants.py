@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rules_zoo import RULES
-from substrate.clamped import clamped
-from substrate.feedforward import feedforward
 from substrate.lowering import lower
-from substrate.network import Network
+from substrate.networks.base import Network
+from substrate.networks.clamped import clamped
+from substrate.networks.feedforward import feedforward
 from substrate.simulate import Episode, Reading, Trace, simulate
 
 NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)

@@ -21,7 +21,7 @@ from evolve.evaluation import fixed_projections
 from evolve.evaluation.arena import Arena, Bounds, Raw, Scores, foldable, large, learn
 from substrate.graph import Graph, lower_graph
 from substrate.lowering import lower
-from substrate.network import refuse
+from substrate.networks.base import refuse
 from substrate.plasticity import Plasticity
 from substrate.rule import Rule, Slow
 from substrate.simulate import Episode

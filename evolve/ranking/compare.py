@@ -12,7 +12,7 @@ from evolve.evaluation.evaluator import Evaluator, Interpreted
 from evolve.evaluation.fixed_projections import alone, company
 from evolve.evaluation.layout import Codes
 from substrate.graph import from_rule
-from substrate.network import refuse
+from substrate.networks.base import refuse
 from substrate.program import TooLong
 from substrate.rule import Rule
 

@@ -14,7 +14,7 @@ from evolve.ranking.compare import rank_all
 from evolve.ranking.on_chip import ChipTable, arenas, fan_in, on_many, table
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations
-from substrate.network import runs
+from substrate.networks.base import runs
 from substrate.rule import Rule
 
 #: Share of its ideal score that a rule should keep on a chip, and the level at which it should beat its rival.

@@ -18,7 +18,7 @@ from evolve.running.result import Result
 from rules_zoo import RULES
 from substrate.hardware import adapted, violations
 from substrate.lowering import lower
-from substrate.network import runs
+from substrate.networks.base import runs
 from substrate.rule import Rule
 from substrate.simulate import Episode, Trace, simulate
 from tasks.base import Setting, View

@@ -28,7 +28,7 @@ from evolve.tuning.pipeline import refine
 from rules_zoo import RULES
 from substrate.graph import to_rule
 from substrate.hardware import adapted, violations
-from substrate.network import runs
+from substrate.networks.base import runs
 from substrate.rule import Rule
 
 #: Rules that are simplified before the shortest of them is chosen; simplifying takes time.

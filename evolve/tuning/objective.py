@@ -16,7 +16,7 @@ from jax import Array, lax
 
 from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Scores, foldable, learn
 from substrate.lowering import lower
-from substrate.network import refuse
+from substrate.networks.base import refuse
 from substrate.rule import Rule
 from substrate.simulate import fold
 

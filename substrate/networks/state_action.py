@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtri
 
-from substrate.network import Network
+from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start

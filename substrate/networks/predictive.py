@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from substrate.feedforward import forward
-from substrate.network import Network
+from substrate.networks.base import Network
+from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, paces, start

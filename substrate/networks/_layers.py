@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.activations import Activation
+from substrate.networks.activations import Activation
 from substrate.synapses import Synapses
 
 

@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.activations import ACTIVATIONS, Activation
-from substrate.deep import OUTPUTS, matvec, normal
 from substrate.errors import chosen, unknown
-from substrate.network import Network
+from substrate.networks._layers import OUTPUTS, matvec, normal
+from substrate.networks.activations import ACTIVATIONS, Activation
+from substrate.networks.base import Network
 from substrate.plasticity import Plasticity, Seen
 from substrate.rule import FORWARD, READOUT
 from substrate.synapses import Synapses, learn, paces, start

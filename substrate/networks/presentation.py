@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from substrate.network import Network
+from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 
 

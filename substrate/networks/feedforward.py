@@ -11,9 +11,9 @@ from functools import lru_cache
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.activations import ACTIVATIONS
 from substrate.errors import chosen
-from substrate.network import Network
+from substrate.networks.activations import ACTIVATIONS
+from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start

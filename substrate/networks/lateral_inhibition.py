@@ -13,11 +13,11 @@ from functools import lru_cache
 import jax.numpy as jnp
 from jax import Array, lax
 
-from substrate.activations import ACTIVATIONS
-from substrate.clamped import without_loops
 from substrate.errors import chosen
-from substrate.feedforward import forward
-from substrate.network import Network
+from substrate.networks.activations import ACTIVATIONS
+from substrate.networks.base import Network
+from substrate.networks.clamped import without_loops
+from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.synapses import Synapses, learn, start
 

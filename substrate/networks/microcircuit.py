@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from substrate.network import Network
+from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, paces, start

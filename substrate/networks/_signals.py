@@ -9,8 +9,7 @@ from functools import cached_property, partial
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.activations import Activation
-from substrate.deep import (
+from substrate.networks._layers import (
     Answer,
     Layers,
     Output,
@@ -23,6 +22,7 @@ from substrate.deep import (
     seen_through,
     transposed,
 )
+from substrate.networks.activations import Activation
 from substrate.plasticity import Lazy
 
 

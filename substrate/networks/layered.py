@@ -24,13 +24,13 @@ from functools import lru_cache
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.activations import ACTIVATIONS
-from substrate.deep import OUTPUTS, Layers, Shown, Weights
 from substrate.errors import chosen
-from substrate.network import Network
+from substrate.networks._layers import OUTPUTS, Layers, Shown, Weights
+from substrate.networks._signals import Sight
+from substrate.networks.activations import ACTIVATIONS
+from substrate.networks.base import Network
 from substrate.plasticity import Lazy, Plasticity
 from substrate.rule import FEEDBACK, FORWARD, LATERAL, READOUT
-from substrate.sight import Sight
 from substrate.synapses import Synapses, learn, start
 
 ERRORS = ("fb_err", "dfa_err", "bp_err", "sign_err")

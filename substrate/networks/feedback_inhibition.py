@@ -12,8 +12,8 @@ from functools import lru_cache
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.feedforward import forward
-from substrate.network import Network
+from substrate.networks.base import Network
+from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start

@@ -1,0 +1,1 @@
+"""What shape has the circuit, and what do its synapses observe?"""
