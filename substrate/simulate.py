@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from substrate.lean import needed
+from substrate.compilation.dead_code import needed
 from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.synapses import living, settled

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from substrate import Rule
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks._layers import Layers, Shown, Weights
 from substrate.networks.activations import STEEPNESS
 from substrate.networks.layered import layered

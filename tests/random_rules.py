@@ -5,9 +5,9 @@ import sympy
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from substrate.compilation.graph import Graph, Node, Number, to_rule
+from substrate.compilation.lowering import walk
 from substrate.functions import EPSILON, PRIMITIVES
-from substrate.graph import Graph, Node, Number, to_rule
-from substrate.lowering import walk
 from substrate.rule import Rule, Slow
 
 SEEN = ("pre", "post", "w")

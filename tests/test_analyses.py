@@ -12,7 +12,7 @@ from evolve.evaluation.fixed_projections import alone, together
 from evolve.evaluation.interpreter import Interpreter
 from evolve.running.loop import run
 from rules_zoo import RULES
-from substrate.graph import from_rule
+from substrate.compilation.graph import from_rule
 from substrate.networks._layers import OUTPUTS, Layers, answer
 from substrate.networks.activations import ACTIVATIONS
 from substrate.rule import Rule

@@ -7,7 +7,7 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.clamped import clamped
 from tasks import FAMILIES, _recall
 

@@ -19,8 +19,8 @@ from evolve.report.display import Watch
 from evolve.running.result import Progress
 from evolve.search.islands import Tally
 from rules_zoo import RULES
+from substrate.compilation.graph import from_rule
 from substrate.errors import UserError
-from substrate.graph import from_rule
 
 ROOT = Path(__file__).parent.parent
 TINY = replace(

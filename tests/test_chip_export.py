@@ -14,7 +14,8 @@ from evolve.exports import export
 from evolve.exports.loihi import parse
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, Slow, UserError, W, names
-from substrate.graph import from_rule
+from substrate.compilation.graph import from_rule
+from substrate.compilation.lowering import lower
 from substrate.hardware import (
     PROFILES,
     Chip,
@@ -26,7 +27,6 @@ from substrate.hardware import (
 )
 from substrate.hardware._chip import multiplier
 from substrate.hardware.base import Read
-from substrate.lowering import lower
 from substrate.synapses import learn, start
 
 LOIHI, BSS2 = PROFILES["loihi1"], PROFILES["bss2"]

@@ -13,10 +13,10 @@ from evolve.tuning.parametrise import lift, substituted
 from evolve.tuning.pipeline import refine
 from evolve.tuning.round_constants import NOTHING, TOLERANCE, snap
 from rules_zoo import RULES
+from substrate.compilation.interpreter import Machine
+from substrate.compilation.lowering import compute
 from substrate.errors import UserError
 from substrate.functions import pdiv
-from substrate.lowering import compute
-from substrate.program import Machine
 from substrate.rule import Rule, Slow
 from substrate.vocabulary import POST, PRE, VOCABULARY, W, names
 from tasks import FAMILIES

@@ -15,7 +15,7 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.ranking.compare import interval
 from rules_zoo import RULES
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.simulate import simulate
 from tasks import FAMILIES
 from tasks.base import draw

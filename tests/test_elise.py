@@ -14,7 +14,7 @@ import pytest
 from jax import lax
 
 from rules_zoo import RULES
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks._elise_scaffold import grow
 from substrate.networks.elise import REST, Neurons, elise, phi, predicted
 

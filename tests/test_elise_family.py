@@ -8,8 +8,8 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
+from substrate.compilation.lowering import lower
 from substrate.errors import UserError
-from substrate.lowering import lower
 from substrate.simulate import simulate
 from tasks import FAMILIES
 from tasks.base import draw

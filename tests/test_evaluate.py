@@ -14,9 +14,9 @@ from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
 from evolve.search.genome import Grid, draw, express
 from rules_zoo import RULES
+from substrate.compilation.graph import from_rule
+from substrate.compilation.interpreter import Machine
 from substrate.errors import UserError
-from substrate.graph import from_rule
-from substrate.program import Machine
 from substrate.rule import Rule
 from substrate.vocabulary import POST, PRE
 from tasks import FAMILIES

@@ -16,9 +16,9 @@ from evolve.exports import TARGETS, Target, export
 from evolve.expressions.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names
+from substrate.compilation.graph import Graph, Node, Number, to_rule
+from substrate.compilation.lowering import lower
 from substrate.functions import EPSILON, pdiv
-from substrate.graph import Graph, Node, Number, to_rule
-from substrate.lowering import lower
 from substrate.networks.feedforward import feedforward
 from substrate.simulate import Episode, trajectory
 

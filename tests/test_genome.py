@@ -10,9 +10,9 @@ from evolve.search import fingerprint
 from evolve.search.encode import encode
 from evolve.search.genome import Grid, draw, express, mutate_active, mutate_genes
 from rules_zoo import RULES
+from substrate.compilation.graph import Number, from_rule, to_rule
 from substrate.errors import UserError
 from substrate.functions import PRIMITIVES
-from substrate.graph import Number, from_rule, to_rule
 from substrate.rule import Rule
 
 GRIDS = [

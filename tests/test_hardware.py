@@ -16,10 +16,10 @@ from evolve.evaluation.layout import Codes
 from evolve.ranking.sweep import points, sweep
 from rules_zoo import RULES
 from substrate import PRE, Rule, UserError, W
-from substrate.graph import from_rule
+from substrate.compilation.graph import from_rule
+from substrate.compilation.interpreter import Machine
 from substrate.hardware import PROFILES, cost, profile
 from substrate.hardware._fixed import Fixed
-from substrate.program import Machine
 from tasks import FAMILIES
 
 ROOT = Path(__file__).parent.parent

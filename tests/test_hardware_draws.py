@@ -12,9 +12,9 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate import PRE, Rule
+from substrate.compilation.lowering import lower
 from substrate.hardware import PROFILES, Chip, Lanes, profile
 from substrate.hardware import _random as random
-from substrate.lowering import lower
 from substrate.networks._layers import Weights
 from substrate.networks.layered import layered
 from substrate.networks.predictive import predictive

@@ -18,7 +18,7 @@ from evolve.search.individual import Individual
 from evolve.search.pareto import nsga2
 from rules_zoo import RULES
 from substrate import POST, PRE, Rule, UserError, W
-from substrate.graph import from_rule
+from substrate.compilation.graph import from_rule
 
 FAST = ["--set", "options.dimensions=[2]", "--set", "options.samples=400"]
 

@@ -9,10 +9,10 @@ import pytest
 from jax import lax
 
 from substrate import POST, PRE, Rule, Slow, names
+from substrate.compilation.lowering import lower
 from substrate.hardware import PROFILES, Chip, Lanes, profile
 from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
-from substrate.lowering import lower
 from substrate.networks.feedforward import feedforward
 from substrate.simulate import Episode, Reading, simulate
 

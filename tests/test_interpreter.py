@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from evolve.search.genome import Grid, draw, express
+from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
+from substrate.compilation.interpreter import Machine, TooLong, interpret
+from substrate.compilation.lowering import lower
 from substrate.functions import FUNCTIONS, PRIMITIVES
-from substrate.graph import Graph, Node, Number, from_rule, to_rule
-from substrate.lowering import lower
 from substrate.networks.feedforward import feedforward
 from substrate.plasticity import Plasticity
-from substrate.program import Machine, TooLong, interpret
 from substrate.rule import Slow
 from substrate.simulate import Episode, Reading, simulate
 

@@ -10,7 +10,7 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.feedback_inhibition import feedback_inhibited, inhibited, winner
 from tasks import FAMILIES
 from tasks.pattern_separation import cosines, overlapping

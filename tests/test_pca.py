@@ -11,8 +11,8 @@ from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
 from rules_zoo import RULES
-from substrate.graph import from_rule
-from substrate.program import Machine
+from substrate.compilation.graph import from_rule
+from substrate.compilation.interpreter import Machine
 from tasks import FAMILIES
 from tasks._statistics import STATISTICS
 from tasks.base import Draw

@@ -9,9 +9,9 @@ from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.search.genome import Grid, draw, express
 from rules_zoo import RULES
-from substrate.graph import Graph, Node, Number, from_rule, to_rule
-from substrate.polynomial import Polynomials
-from substrate.program import Machine, TooLong, interpret
+from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
+from substrate.compilation.interpreter import Machine, TooLong, interpret
+from substrate.compilation.polynomials import Polynomials
 from substrate.vocabulary import names
 from tasks import FAMILIES
 from tests.test_interpreter import evaluate

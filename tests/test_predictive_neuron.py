@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from rules_zoo import RULES
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.base import Network
 from substrate.networks.predictive import predictive, psp
 

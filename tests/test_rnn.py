@@ -9,8 +9,8 @@ import pytest
 from jax import Array, lax
 
 from rules_zoo import RULES
+from substrate.compilation.lowering import lower
 from substrate.errors import UserError
-from substrate.lowering import lower
 from substrate.networks._layers import OUTPUTS
 from substrate.networks.activations import ACTIVATIONS
 from substrate.networks.base import refuse

@@ -12,8 +12,8 @@ from evolve.search.encode import encode
 from evolve.search.genome import express
 from rules_zoo import RULES
 from substrate import PRE, Rule, Slow, names
+from substrate.compilation.graph import from_rule, to_rule
 from substrate.errors import UserError
-from substrate.graph import from_rule, to_rule
 from substrate.networks.activations import ACTIVATIONS
 from substrate.networks.recurrent import How
 from substrate.synapses import Synapses

@@ -14,7 +14,7 @@ import pytest
 
 from rules_zoo import RULES
 from substrate import Rule
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.base import Network
 from substrate.networks.feedforward import LATERAL, feedforward
 from substrate.simulate import Episode, Reading, simulate

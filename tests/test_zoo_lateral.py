@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rules_zoo import RULES
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.base import Network
 from substrate.networks.lateral_inhibition import lateral
 from substrate.simulate import Episode, Reading, Trace, simulate

@@ -17,7 +17,7 @@ from sklearn.datasets import make_spd_matrix
 
 from rules_zoo import RULES
 from substrate import Rule
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.feedforward import LATERAL, feedforward
 from substrate.simulate import Episode, Reading, Trace, simulate
 

@@ -18,7 +18,7 @@ from evolve.config.run_config import RunConfig
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from substrate.graph import Graph, Node, Number, lower_graph
+from substrate.compilation.graph import Graph, Node, Number, lower_graph
 
 #: Operations of the rules between which costs are drawn as a line, and rules of one program.
 SHORT, LONG, BUNDLES = 4, 12, (1, 4, 16)

@@ -19,8 +19,8 @@ from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, foldable, learn
 from evolve.evaluation.interpreter import Interpreter
 from rules_zoo import RULES
-from substrate.graph import Graph, to_rule
-from substrate.lowering import lower
+from substrate.compilation.graph import Graph, to_rule
+from substrate.compilation.lowering import lower
 from substrate.networks.feedforward import feedforward
 from substrate.rule import Rule
 from substrate.simulate import Episode, Reading, simulate

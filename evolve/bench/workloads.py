@@ -11,7 +11,7 @@ from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.search.genome import draw, express
-from substrate.graph import Graph
+from substrate.compilation.graph import Graph
 
 #: The published search (`runs/mettler2021_pca.toml`), but for columns, fitness, stop and seed.
 PUBLISHED: dict[str, Any] = {

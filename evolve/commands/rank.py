@@ -17,9 +17,9 @@ from evolve.ranking.on_chip import ChipTable, compare
 from evolve.running.select_champion import baselines
 from evolve.tracking.store import Store
 from rules_zoo import RULES
+from substrate.compilation.interpreter import Machine
 from substrate.devices import configure
 from substrate.errors import UserError
-from substrate.program import Machine
 from substrate.rule import Rule
 from tasks import FAMILIES
 

@@ -29,8 +29,8 @@ from evolve.running.result import Progress, Result
 from evolve.tracking.run_log import PAUSE, RunLog
 from evolve.tracking.store import Store
 from rules_zoo import RULES
+from substrate.compilation.lowering import lower
 from substrate.devices import configure
-from substrate.lowering import lower
 from substrate.rule import FORWARD, Rule
 from substrate.simulate import Episode, trajectory
 from tasks.base import Setting

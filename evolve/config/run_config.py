@@ -15,12 +15,12 @@ from evolve.evaluation.arena import shown
 from evolve.search.genome import Grid
 from evolve.search.individual import Individual
 from evolve.search.islands import Plan
+from substrate.compilation.graph import Number
+from substrate.compilation.interpreter import Machine
+from substrate.compilation.polynomials import Polynomials
 from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
-from substrate.graph import Number
 from substrate.hardware import Profile, admissible, graph_cost, profile
-from substrate.polynomial import Polynomials
-from substrate.program import Machine
 from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, observables
 from tasks import FAMILIES

@@ -19,8 +19,8 @@ from jax import Array, lax
 
 from evolve.evaluation import fixed_projections
 from evolve.evaluation.arena import Arena, Bounds, Raw, Scores, foldable, large, learn
-from substrate.graph import Graph, lower_graph
-from substrate.lowering import lower
+from substrate.compilation.graph import Graph, lower_graph
+from substrate.compilation.lowering import lower
 from substrate.networks.base import refuse
 from substrate.plasticity import Plasticity
 from substrate.rule import Rule, Slow

@@ -11,7 +11,7 @@ from jax import Array, lax
 from evolve.evaluation.arena import GROUP, foldable, learn
 from evolve.evaluation.fixed_projections import beside
 from evolve.evaluation.layout import Layout, Order
-from substrate.program import interpret
+from substrate.compilation.interpreter import interpret
 from substrate.rule import Slow
 from substrate.simulate import Episode, fold
 from tasks.base import Setting

@@ -12,7 +12,7 @@ from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
 from evolve.evaluation.pending import Answer
 from rules_zoo import RULES
-from substrate.graph import Graph
+from substrate.compilation.graph import Graph
 from substrate.rule import Slow
 
 

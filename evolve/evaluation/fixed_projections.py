@@ -7,7 +7,7 @@ readout, a rule that people see has all of them, so that it means the same where
 from collections.abc import Sequence
 from dataclasses import replace
 
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD, Rule
 from tasks.base import Setting

@@ -21,9 +21,9 @@ from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Raw, Scores, fo
 from evolve.evaluation.device_program import Blocks
 from evolve.evaluation.layout import FOREVER, Codes, Layout
 from evolve.evaluation.pending import Answer, last
-from substrate.graph import Graph, from_rule
-from substrate.polynomial import Polynomials
-from substrate.program import Machine, TooLong
+from substrate.compilation.graph import Graph, from_rule
+from substrate.compilation.interpreter import Machine, TooLong
+from substrate.compilation.polynomials import Polynomials
 from substrate.rule import Rule, Slow
 from substrate.simulate import CHUNK
 

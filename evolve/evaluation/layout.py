@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from substrate.polynomial import Coefficients, Polynomials
-from substrate.program import Code, Machine
+from substrate.compilation.interpreter import Code, Machine
+from substrate.compilation.polynomials import Coefficients, Polynomials
 
 #: More chunks than any episode has.
 FOREVER = 2**31 - 1

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from evolve.exports.base import Target, line
 from evolve.expressions.printer import TEXT
 from evolve.expressions.rule_file import require_writable
+from substrate.compilation.graph import Node, Number, Operand, from_rule
 from substrate.errors import UserError
-from substrate.graph import Node, Number, Operand, from_rule
 from substrate.hardware import PROFILES, folded, violations
 from substrate.hardware._chip import ACCUMULATOR, RATE
 from substrate.hardware._fixed import Fixed

@@ -6,7 +6,7 @@
     tanh(a), max(a, b), div(a, b)           one operator; max(a, b, c) two
     numbers and names                       none; a number is one leaf however it is written
 
-What is written twice counts twice. The fold is `substrate.lowering.walk`, so what is counted is
+What is written twice counts twice. The fold is `substrate.compilation.lowering.walk`, so what is counted is
 what is lowered.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sympy import Expr
 
-from substrate.lowering import walk
+from substrate.compilation.lowering import walk
 from substrate.rule import Rule
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import sympy
 from sympy import Add, Expr, Float, Integer, Mul, Pow, Rational
 
+from substrate.compilation.lowering import HEADS
 from substrate.functions import EPSILON
-from substrate.lowering import HEADS
 
 #: SymPy heads by the name that `substrate.functions` gives them; `sqrt` is a power.
 HEAD_OF = {name: head for head, name in HEADS.items()}

@@ -6,9 +6,9 @@ from sympy import Expr, sympify
 
 from evolve.expressions import construct, printer
 from evolve.expressions.printer import exponent_of, ordered, rank, split
+from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
 from substrate.functions import EPSILON
-from substrate.lowering import HEADS
 from substrate.rule import FORWARD, Rule
 from substrate.vocabulary import VOCABULARY
 

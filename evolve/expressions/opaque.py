@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sympy import Expr, Float, Rational, Symbol
 
 from evolve.expressions import construct
-from substrate.lowering import HEADS
+from substrate.compilation.lowering import HEADS
 
 _NONNEGATIVE = ("abs", "step", "exp")
 

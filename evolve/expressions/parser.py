@@ -19,8 +19,8 @@ from typing import NamedTuple
 from sympy import Expr, Float, Integer
 
 from evolve.expressions import construct
+from substrate.compilation.lowering import walk
 from substrate.errors import UserError
-from substrate.lowering import walk
 from substrate.vocabulary import names as symbols
 
 #: Longest text of one equation, in characters.

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from sympy import Expr, Integer, Pow, Rational, default_sort_key
 
 from evolve.expressions.construct import number
+from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
-from substrate.lowering import HEADS
 from substrate.vocabulary import VOCABULARY
 
 SUM, PRODUCT, POWER, ATOM = range(4)

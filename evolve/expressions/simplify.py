@@ -13,8 +13,8 @@ from evolve.expressions.complexity import complexity
 from evolve.expressions.opaque import Veil
 from evolve.expressions.printer import TEXT, ordered
 from evolve.expressions.timelimit import can_limit, within
+from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
-from substrate.lowering import HEADS
 
 #: Nothing is rearranged beyond this many operators, nor multiplied out beyond this many terms.
 MAX_OPERATORS, MAX_TERMS = 120, 150

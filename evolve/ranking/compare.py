@@ -11,9 +11,9 @@ from evolve.evaluation.arena import Arena, Bounds, Scores
 from evolve.evaluation.evaluator import Evaluator, Interpreted
 from evolve.evaluation.fixed_projections import alone, company
 from evolve.evaluation.layout import Codes
-from substrate.graph import from_rule
+from substrate.compilation.graph import from_rule
+from substrate.compilation.interpreter import TooLong
 from substrate.networks.base import refuse
-from substrate.program import TooLong
 from substrate.rule import Rule
 
 #: Factors on the learning rate that are tried when every rule gets the rate that suits it, first these and then

@@ -11,9 +11,9 @@ from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.evaluator import Interpreted
 from evolve.ranking.compare import Difference, Row, difference, rank
 from evolve.ranking.sweep import Cell, Point, sweep, worst
-from substrate.graph import Graph
+from substrate.compilation.graph import Graph
+from substrate.compilation.interpreter import Machine
 from substrate.hardware import Cost, adapted, cost, graph_violations, violations
-from substrate.program import Machine
 from substrate.rule import Rule
 
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))

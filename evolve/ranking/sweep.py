@@ -15,8 +15,8 @@ import numpy as np
 from jax import Array, lax
 
 from evolve.evaluation.arena import Arena, Bounds, foldable, learn
+from substrate.compilation.lowering import lower
 from substrate.hardware import Profile, adapted, changed
-from substrate.lowering import lower
 from substrate.rule import Rule
 
 

@@ -16,8 +16,8 @@ from evolve.evaluation.arena import Arena, mounted
 from evolve.report import figures_activity as pictures
 from evolve.running.result import Result
 from rules_zoo import RULES
+from substrate.compilation.lowering import lower
 from substrate.hardware import adapted, violations
-from substrate.lowering import lower
 from substrate.networks.base import runs
 from substrate.rule import Rule
 from substrate.simulate import Episode, Trace, simulate

@@ -28,9 +28,9 @@ from evolve.running.select_champion import Searched, draw, finish, references
 from evolve.search.encode import encode
 from evolve.search.islands import Key, hurdle
 from evolve.search.lookahead import Pilot
+from substrate.compilation.graph import Graph, from_rule
 from substrate.devices import give_back
 from substrate.errors import UserError
-from substrate.graph import Graph, from_rule
 from substrate.rule import FORWARD, Rule
 
 #: Rounds between two times that free memory is returned.

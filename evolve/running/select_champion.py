@@ -26,7 +26,7 @@ from evolve.search.islands import SearchState
 from evolve.search.pareto import knee
 from evolve.tuning.pipeline import refine
 from rules_zoo import RULES
-from substrate.graph import to_rule
+from substrate.compilation.graph import to_rule
 from substrate.hardware import adapted, violations
 from substrate.networks.base import runs
 from substrate.rule import Rule

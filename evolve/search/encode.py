@@ -3,8 +3,8 @@
 import numpy as np
 
 from evolve.search.genome import Genome, Grid, draw, packed
+from substrate.compilation.graph import Graph, Node, Number, Operand
 from substrate.errors import UserError
-from substrate.graph import Graph, Node, Number, Operand
 
 #: Largest whole factor that is written as a sum of copies where it is no terminal.
 LARGEST_FACTOR = 64

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from evolve.search import fingerprint
+from substrate.compilation.graph import Graph, Node, Number, Operand
 from substrate.functions import FUNCTIONS
-from substrate.graph import Graph, Node, Number, Operand
 
 #: Whole numbers in one block of memory: read one by one like a list, and by NumPy all at once.
 Genes = array

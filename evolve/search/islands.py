@@ -26,7 +26,7 @@ from evolve.search.genome import Genome, Grid, draw, express, mutate_active, mut
 from evolve.search.individual import Individual
 from evolve.search.pareto import front, nsga2
 from evolve.search.score_cache import Key, Known
-from substrate.graph import Graph
+from substrate.compilation.graph import Graph
 
 
 @dataclass(frozen=True)

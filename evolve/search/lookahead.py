@@ -17,7 +17,7 @@ from evolve.search import islands
 from evolve.search.genome import Genome, Grid
 from evolve.search.individual import Individual
 from evolve.search.islands import Brood, Key, Plan, Tally
-from substrate.graph import Graph
+from substrate.compilation.graph import Graph
 
 #: At most so many generations are foreseen at a time.
 HORIZON = 64

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Scores, foldable, learn
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.networks.base import refuse
 from substrate.rule import Rule
 from substrate.simulate import fold

@@ -13,7 +13,7 @@ import sympy
 from sympy import Expr, Float, Integer, Symbol
 
 from evolve.expressions import construct
-from substrate.lowering import HEADS
+from substrate.compilation.lowering import HEADS
 from substrate.rule import Rule
 from substrate.vocabulary import VOCABULARY, names
 

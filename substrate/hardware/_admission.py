@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import sympy
 
+from substrate.compilation.graph import Graph, Number, Operand
+from substrate.compilation.lowering import walk
 from substrate.errors import UserError
 from substrate.functions import FUNCTIONS
-from substrate.graph import Graph, Number, Operand
 from substrate.hardware.base import Products, Profile
-from substrate.lowering import walk
 from substrate.rule import Rule, Slow
 from substrate.vocabulary import VOCABULARY, names
 

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from substrate.graph import Graph, from_rule, to_rule
+from substrate.compilation.graph import Graph, from_rule, to_rule
 from substrate.hardware._admission import NoSum, folded, products
 from substrate.hardware.base import Products, Profile
 from substrate.rule import Rule

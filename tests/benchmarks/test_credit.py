@@ -13,7 +13,7 @@ import pytest
 from jax import Array, lax
 
 from evolve.evaluation.arena import Arena, large, learn
-from substrate.lowering import lower
+from substrate.compilation.lowering import lower
 from substrate.rule import Rule
 from substrate.vocabulary import names
 from tasks import FAMILIES

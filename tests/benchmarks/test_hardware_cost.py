@@ -9,9 +9,9 @@ from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import Codes
 from rules_zoo import RULES
-from substrate.graph import from_rule
+from substrate.compilation.graph import from_rule
+from substrate.compilation.interpreter import Machine
 from substrate.hardware import PROFILES, profile
-from substrate.program import Machine
 from tasks import FAMILIES
 
 ROUNDS = 7

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import sympy
 from jax import Array
 
+from substrate.compilation.lowering import walk
 from substrate.functions import FUNCTIONS
-from substrate.lowering import walk
 from substrate.plasticity import Plasticity, Seen, SlowUpdate
 from substrate.rule import FORWARD, Rule, Slow
 from substrate.vocabulary import names

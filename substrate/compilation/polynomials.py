@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from substrate.graph import Graph, Number
+from substrate.compilation.graph import Graph, Number
+from substrate.compilation.interpreter import TooLong
 from substrate.plasticity import Seen
-from substrate.program import TooLong
 
 #: Coefficients are smaller than this.
 LARGEST = 2**31

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from substrate.compilation.graph import Graph, Number, Operand
 from substrate.functions import FUNCTIONS
-from substrate.graph import Graph, Number, Operand
 from substrate.plasticity import Arithmetic, Plasticity, Seen, SlowUpdate, arithmetic_of
 from substrate.rule import FORWARD, Slow
 

@@ -1,0 +1,1 @@
+"""How does a rule become a JAX program?"""
