@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from evolve.commands.run import View
 from evolve.config import engine_choice
 from evolve.config.engine_choice import COSTS, Work, choose, decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.evaluator import Compiled, Interpreted
 from evolve.evaluation.pending import last
 from evolve.running.interrupt import Interrupt
+from evolve.running.log import View
 from evolve.running.loop import Job, _search
 from evolve.running.select_champion import draw
 from evolve.search.genome import Grid, express
@@ -53,7 +53,7 @@ def test_a_choice_that_was_kept_is_not_made_again(monkeypatch):
     kept, first = decide(SMALL)
     assert (first.asked, kept.engine) == ("auto", "interpreter")
     free = engine_choice.Costs(1e9, 1e9, 1e9, 0, 0, 0, 0)
-    monkeypatch.setattr(choice, "COSTS", free)
+    monkeypatch.setattr(engine_choice, "COSTS", free)
     assert choose(Work(1, 1, 1, 1), costs=free).engine == "compiled"
     again, second = decide(kept)
     assert (second.asked, again) == ("interpreter", kept)

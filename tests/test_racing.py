@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from evolve.commands.run import View
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import GROUP, WORST
 from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.pending import last
 from evolve.running.interrupt import Interrupt
+from evolve.running.log import View
 from evolve.running.loop import Job, _search
 from evolve.running.select_champion import draw
 from evolve.search.genome import draw as draw_genome

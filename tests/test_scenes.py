@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evolve.commands.run import View as Watching
 from evolve.commands.run import launch
 from evolve.config.run_config import RunConfig
 from evolve.report import activity
+from evolve.running.log import View as Watching
 from rules_zoo import RULES
 from tasks import FAMILIES
 
@@ -78,7 +78,7 @@ def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
     def broken(result):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(scenes, "scenes", broken)
+    monkeypatch.setattr(activity, "scenes", broken)
     run, again = launch(config, folder, Watching())
     kept = folder / "artifacts" / run / "artifacts"
     assert "of all things" in (kept / "pictures.txt").read_text()

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evolve.commands.run import View, launch_seeds
+from evolve.commands.run import launch_seeds
 from evolve.config.run_config import RunConfig
 from evolve.ranking.compare import Row
 from evolve.report import seeds
+from evolve.running.log import View
 
 
 def row(name: str, scores: np.ndarray) -> Row:

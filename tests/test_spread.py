@@ -33,7 +33,7 @@ class Told(Silent):
 
 
 def test_shares_find_what_all_find_together(monkeypatch):
-    monkeypatch.setattr(spread, "shares_of", lambda searches: 2)
+    monkeypatch.setattr(parallel_seeds, "shares_of", lambda searches: 2)
     configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
     logs = [Told() for _ in configs]
     shared = parallel_seeds.run_spread(configs, logs)

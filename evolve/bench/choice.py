@@ -76,7 +76,10 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
         follow[base] = max(0.0, low - SHORT * follow[per])
     return figures + [
         _figure(
-            f"coefficient.{name}", f"COSTS.{name}, now {getattr(choice.COSTS, name):g}", "", [value]
+            f"coefficient.{name}",
+            f"COSTS.{name}, now {getattr(engine_choice.COSTS, name):g}",
+            "",
+            [value],
         )
         for name, value in follow.items()
     ]

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import Sizes, published, training
-from evolve.commands.run import View
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
@@ -22,6 +21,7 @@ from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.interpreter import WIDTH
 from evolve.ranking.compare import measure as scores_of
 from evolve.running.interrupt import Interrupt
+from evolve.running.log import View
 from evolve.running.loop import Job, _search
 from evolve.running.parallel_seeds import alone_on_a_core, shares_of, spread
 from evolve.running.result import Progress

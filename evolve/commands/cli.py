@@ -88,10 +88,10 @@ def run(
     with display.watching(checked, quiet=json) as view:
         if seeds is not None:
             from evolve.commands.run import launch_seeds
-            from evolve.report import seeds
+            from evolve.report import seeds as report
 
             ids, results = launch_seeds(checked, seeds, runs, view)
-            (display.dump if json else seeds.show)(seeds.record(ids, results))
+            (display.dump if json else report.show)(report.record(ids, results))
             return
         run_id, result = launch(checked, runs, view)
     if json:
@@ -128,13 +128,13 @@ def rank(
 
     config = configuration(task, seed, hardware, engine, set_ or [])
     if not config.profile.ideal:
-        from evolve.report import hardware
+        from evolve.report.hardware import chip_record, show_chips
 
         chips = ranking_on_chip(config, rules, instances, tune_rate, runs)
         if json:
-            display.dump(hardware.chip_record(chips))
+            display.dump(chip_record(chips))
         else:
-            hardware.show_chips(chips)
+            show_chips(chips)
         return
     table = ranking(config, rules, instances, tune_rate, runs)
     if json:

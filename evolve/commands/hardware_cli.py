@@ -17,20 +17,21 @@ def profiles(context: typer.Context, json: Json = False) -> None:
     """List the hardware profiles."""
     if context.invoked_subcommand is not None:
         return
-    from evolve.report import display, hardware
+    from evolve.report import display
+    from evolve.report.hardware import profiles_record, show_profiles
 
     if json:
-        display.dump(hardware.profiles_record())
+        display.dump(profiles_record())
     else:
-        hardware.show_profiles()
+        show_profiles()
 
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A profile.")]) -> None:
     """Show one profile with the source of every figure."""
-    from evolve.report import hardware
+    from evolve.report.hardware import show_profile
 
-    hardware.show_profile(name)
+    show_profile(name)
 
 
 @app.command()
@@ -55,12 +56,14 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Score one rule at every combination of bits, rounding, mismatch and period."""
-    from evolve.commands.rank import find_rule
     from evolve.config.run_config import RunConfig
     from evolve.config.settings import merge, setting, validated
     from evolve.ranking.on_chip import swept
     from evolve.ranking.sweep import points
-    from evolve.report import display, hardware
+    from evolve.report import display
+    from evolve.report.hardware import show_sweep, sweep_record
+    from evolve.report.heat_map import heat_map
+    from evolve.tracking.find_rule import find_rule
     from evolve.tracking.store import Store
     from substrate.devices import configure
     from substrate.errors import UserError, unknown
@@ -94,13 +97,13 @@ def sweep(
     ideal, cells = swept(config, found, points(*numbers), instances)
     if out is not None:
         try:
-            hardware.heat_map(rule, ideal, cells).savefig(out, format="png", dpi=150)
+            heat_map(rule, ideal, cells).savefig(out, format="png", dpi=150)
         except OSError as error:
             raise UserError(f"Cannot write {out}: {error.strerror}. Choose another file.") from None
     if json:
-        display.dump(hardware.sweep_record(rule, hardware, ideal, cells))
+        display.dump(sweep_record(rule, hardware, ideal, cells))
     else:
-        hardware.show_sweep(rule, hardware, ideal, cells)
+        show_sweep(rule, hardware, ideal, cells)
 
 
 def _numbers(flag: str, text: str, kind: Callable[[str], Number]) -> list[Number]:

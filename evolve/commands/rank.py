@@ -1,20 +1,20 @@
 """What `hebbarium rank` and `export` do: find rules by name, set them side by side, write them out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.config.engine_choice import Choice, Work, choose, size
+from evolve.config.engine_choice import Work, choose, size
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, setting, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.exports import export
-from evolve.expressions.rule_file import RuleFile, read_rule_file
-from evolve.ranking.compare import Difference, Row, difference
+from evolve.ranking.compare import difference
 from evolve.ranking.compare import rank as rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
+from evolve.ranking.table import Table
 from evolve.running.select_champion import baselines
+from evolve.tracking.find_rule import find_rule, find_rule_file
 from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.compilation.interpreter import Machine
@@ -22,41 +22,6 @@ from substrate.devices import configure
 from substrate.errors import UserError
 from substrate.rule import Rule
 from tasks import FAMILIES
-
-
-def find_rule(name: str, store: Store) -> Rule:
-    """A zoo rule by name, a rule file by path, or a run's champion by the beginning of the run's id.
-
-    Raises
-    ------
-    UserError
-        If it is none of these.
-    """
-    return RULES[name] if name in RULES else _rule_file(name, store).rule.renamed(name)
-
-
-def _rule_file(name: str, store: Store) -> RuleFile:
-    if name.endswith(".json") or "/" in name:
-        return read_rule_file(Path(name))
-    try:
-        found = store.find(name)
-    except UserError as error:
-        zoo = ", ".join(RULES)
-        raise UserError(f"{name!r} is no zoo rule ({zoo}), no rule file, and: {error}") from None
-    return read_rule_file(store.artifact(found.id, "champion.json"))
-
-
-@dataclass(frozen=True)
-class Table:
-    """A ranking with what is needed to print it."""
-
-    config: RunConfig
-    rows: list[Row]
-    rules: Mapping[str, Rule]
-    baseline: Row  # the best known rule
-    differences: Mapping[str, Difference]
-    tuned: bool
-    choice: Choice  # of the engine
 
 
 def configuration(
@@ -123,5 +88,5 @@ def exported(name: str, target: str, folder: Path) -> str:
     """A rule as the text of a target, with what its run or file says of where it comes from."""
     if name in RULES:
         return export(RULES[name], target)
-    rule, provenance = _rule_file(name, Store(folder))
+    rule, provenance = find_rule_file(name, Store(folder))
     return export(rule, target, provenance)

@@ -98,3 +98,17 @@ def _program(rule: Rule, arena: Arena, base: Profile, rounding: str) -> Any:
         return jnp.stack(rows)
 
     return run
+
+
+def as_table(cells: Sequence[Cell]) -> tuple[list[int], list[str], np.ndarray]:
+    rows = list(dict.fromkeys(c.point.bits for c in cells))
+
+    def name(cell: Cell) -> str:
+        _, rounding, mismatch, period = cell.point
+        return f"{rounding}, {mismatch:.0%}, every {period}"
+
+    columns = list(dict.fromkeys(map(name, cells)))
+    values = np.full((len(rows), len(columns)), np.nan)
+    for cell in cells:
+        values[rows.index(cell.point.bits), columns.index(name(cell))] = cell.score
+    return rows, columns, values

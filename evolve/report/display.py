@@ -13,14 +13,16 @@ from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
 
-from evolve.commands.rank import Table
-from evolve.commands.run import View
 from evolve.config.run_config import RunConfig
+from evolve.expressions.one_line import expression
 from evolve.expressions.symbolic import rule_complexity, text
-from evolve.ranking.compare import Difference, Row, difference
+from evolve.ranking.compare import Row, difference
+from evolve.ranking.table import Table
 from evolve.report.front_table import front_rows
 from evolve.report.front_table import grid as front_grid
 from evolve.report.score_table import score_tables
+from evolve.report.tables import signed
+from evolve.running.log import View
 from evolve.running.result import Progress, Result
 from evolve.tracking.listing import RunRow
 from rules_zoo import RULES
@@ -93,14 +95,6 @@ def dump(record: Mapping[str, Any]) -> None:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     print(json.dumps(clean(record), allow_nan=False))
-
-
-def expression(rule: Rule) -> str:
-    """A rule's equations on one line."""
-    equations = rule.equations
-    if list(equations) == ["dw"]:
-        return text(equations["dw"])
-    return "; ".join(f"{name} = {text(e)}" for name, e in equations.items())
 
 
 def _status(result: Result) -> str:
@@ -189,7 +183,7 @@ def show_result(run_id: str, result: Result) -> None:
     console.print(front_grid(front_rows(result.front, result.champion)))
     console.print("scores on validation instances, on which the marked rule was chosen\n")
     own = result.champion_row
-    gaps = {r.rule: "" if r is own else _signed(difference(r, own)) for r in result.rows}
+    gaps = {r.rule: "" if r is own else signed(difference(r, own)) for r in result.rows}
     _print_scores(console, result.rows, "minus champion", gaps)
     console.print(f"n = {own.n} test instances that neither the search nor the choice has seen")
     sums = ", ".join(f"{name} {value:.2f}" for name, value in result.fitness.items())
@@ -209,18 +203,13 @@ def show_ranking(table: Table) -> None:
     """A ranking for a person."""
     console = Console()
     best = table.baseline.rule
-    gaps = {r: "" if r == best else _signed(d) for r, d in table.differences.items()}
+    gaps = {r: "" if r == best else signed(d) for r, d in table.differences.items()}
     _print_scores(console, table.rows, f"minus {best}", gaps)
     rate = "each rule at the rate that suits it" if table.tuned else "all rules at the task's rate"
     console.print(
         f"{table.config.task}: n = {table.rows[0].n} test instances, {rate}\nengine: {table.choice}",
         highlight=False,
     )
-
-
-def _signed(gap: Difference) -> str:
-    """A paired difference with its interval; a star where the test finds it at the 1 % level."""
-    return f"{gap.mean:+.3f} ±{(gap.high - gap.low) / 2:.3f}{'*' if gap.p < 0.01 else ' '}"
 
 
 def _print_scores(console: Console, rows: list[Row], versus: str, gaps: Mapping[str, str]) -> None:

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from evolve.expressions.symbolic import text
+from evolve.expressions.one_line import equations
 from evolve.running.result import Candidate
 from evolve.search.pareto import steps
-from substrate.rule import Rule
 
 #: The headings of the table.
 HEADINGS = ("complexity", "score", "gain/operator", "equation")
@@ -35,11 +34,6 @@ def front_rows(front: Sequence[Candidate], champion: Candidate) -> list[FrontRow
     return [
         FrontRow(s.rule, s.gain if i else None, s.rule is champion) for i, s in enumerate(found)
     ]
-
-
-def equations(rule: Rule) -> str:
-    """A rule on one line."""
-    return "; ".join(f"{name} = {text(e)}" for name, e in rule.equations.items())
 
 
 def grid(rows: Sequence[FrontRow]) -> Table:

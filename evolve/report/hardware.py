@@ -1,17 +1,16 @@
-"""What people and programs see of hardware: the profiles, rules on a chip, a sweep as table and heat map."""
+"""What people and programs see of hardware: the profiles, rules on a chip, a sweep."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table as Grid
 
+from evolve.expressions.one_line import expression
 from evolve.ranking.on_chip import ChipTable
-from evolve.ranking.sweep import Cell
-from evolve.report.display import _signed, expression
+from evolve.ranking.sweep import Cell, as_table
+from evolve.report.tables import signed
 from substrate.errors import unknown
 from substrate.hardware import PARAMETERS, PROFILES, Profile
 
@@ -114,7 +113,7 @@ def show_chips(table: ChipTable) -> None:
         if r.chip is None:
             grid.add_row(*cells, "refused")
             continue
-        gap = "" if r.ideal.rule == table.baseline else _signed(table.differences[r.ideal.rule])
+        gap = "" if r.ideal.rule == table.baseline else signed(table.differences[r.ideal.rule])
         cells += [f"{r.chip.score:.3f} ±{(r.chip.high - r.chip.low) / 2:.3f}", gap]
         cells += ["" if math.isnan(r.retained) else f"{r.retained:.0%}", f"{r.worst:.3f}"]
         cells += [f"x{r.chip.gain:.3g}"] if tuned else []
@@ -152,7 +151,7 @@ def sweep_record(rule: str, hardware: str, ideal: float, cells: Sequence[Cell]) 
 
 def show_sweep(rule: str, hardware: str, ideal: float, cells: Sequence[Cell]) -> None:
     """A sweep for a person: bits down, the rest across."""
-    rows, columns, values = _square(cells)
+    rows, columns, values = as_table(cells)
     grid = _grid("bits", *columns)
     for bits, line in zip(rows, values, strict=True):
         grid.add_row(str(bits), *(f"{v:.3f}" for v in line))
@@ -162,37 +161,3 @@ def show_sweep(rule: str, hardware: str, ideal: float, cells: Sequence[Cell]) ->
         f"{rule} on {hardware}: score, where the ideal network has {ideal:.3f}; mean over chips",
         highlight=False,
     )
-
-
-def heat_map(rule: str, ideal: float, cells: Sequence[Cell]) -> Figure:
-    """The share of the ideal score that is left, bits down, rounding, mismatch and period across."""
-    rows, columns, values = _square(cells)
-    share = values / ideal if ideal > 0 else values
-    figure = Figure(
-        figsize=(1.6 + 0.9 * len(columns), 1.6 + 0.45 * len(rows)), layout="constrained"
-    )
-    axes = figure.add_subplot()
-    image = axes.imshow(share, cmap="viridis", vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right", fontsize=8)
-    axes.set_yticks(range(len(rows)), [str(r) for r in rows])
-    axes.set_ylabel("bits of a weight")
-    axes.set_title(f"{rule}: share of the ideal score", fontsize=10)
-    for i, j in np.ndindex(share.shape):
-        colour = "black" if share[i, j] > 0.6 else "white"
-        axes.text(j, i, f"{share[i, j]:.2f}", ha="center", va="center", color=colour, fontsize=8)
-    figure.colorbar(image)
-    return figure
-
-
-def _square(cells: Sequence[Cell]) -> tuple[list[int], list[str], np.ndarray]:
-    rows = list(dict.fromkeys(c.point.bits for c in cells))
-
-    def name(cell: Cell) -> str:
-        _, rounding, mismatch, period = cell.point
-        return f"{rounding}, {mismatch:.0%}, every {period}"
-
-    columns = list(dict.fromkeys(map(name, cells)))
-    values = np.full((len(rows), len(columns)), np.nan)
-    for cell in cells:
-        values[rows.index(cell.point.bits), columns.index(name(cell))] = cell.score
-    return rows, columns, values

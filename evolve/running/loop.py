@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from evolve.evaluation.interpreter import WIDTH
 from evolve.evaluation.pending import Answer
 from evolve.ranking.on_chip import judged
 from evolve.running.interrupt import Interrupt, Wish
+from evolve.running.log import Log
 from evolve.running.result import Progress, Result
 from evolve.running.select_champion import Searched, draw, finish, references
 from evolve.search.encode import encode
@@ -35,16 +35,6 @@ from substrate.rule import FORWARD, Rule
 
 #: Rounds between two times that free memory is returned.
 TIDY = 100
-
-
-class Log(Protocol):
-    """Receives a run as it goes."""
-
-    def generation(self, progress: Progress) -> None:
-        """One generation is done."""
-
-    def phase(self, name: str) -> None:
-        """What the run does now, in words for a person."""
 
 
 @dataclass(eq=False)

@@ -19,7 +19,8 @@ import jax
 
 from evolve.config.run_config import RunConfig
 from evolve.running.interrupt import Interrupt, Note
-from evolve.running.loop import Log, run_together
+from evolve.running.log import Log
+from evolve.running.loop import run_together
 from evolve.running.result import Progress, Result
 from evolve.search.islands import Tally
 from substrate.devices import configure

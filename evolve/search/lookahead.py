@@ -13,10 +13,21 @@ that is drawn anew becomes cannot be guessed at all. Nothing is foreseen beyond 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evolve.search import islands
 from evolve.search.genome import Genome, Grid
 from evolve.search.individual import Individual
-from evolve.search.islands import Brood, Key, Plan, Tally
+from evolve.search.islands import (
+    Brood,
+    Key,
+    Plan,
+    Tally,
+    aged,
+    breed,
+    compete,
+    conclude,
+    stale,
+    start,
+    unknown,
+)
 from substrate.compilation.graph import Graph
 
 #: At most so many generations are foreseen at a time.
@@ -46,7 +57,7 @@ class Pilot:
         self, grid: Grid, plan: Plan, seed: int, generations: int, founders: Sequence[Genome] = ()
     ) -> None:
         self.grid, self.plan, self.generations = grid, plan, generations
-        self.state, brood = islands.start(grid, plan, seed, founders)
+        self.state, brood = start(grid, plan, seed, founders)
         random = self.state.rng.bit_generator.state
         self._foreseen = [Foreseen(brood, random, [])]
         # Scores of what was foreseen and not needed yet. The graph belongs to it: the same formula computed in
@@ -63,7 +74,7 @@ class Pilot:
         """The formulas that the next generation needs, and foreseen ones for the lanes that would be idle."""
         state = self.state
         if self._foreseen:  # the first generation
-            self._pending = islands.unknown(self._foreseen[0].brood, state.known)
+            self._pending = unknown(self._foreseen[0].brood, state.known)
             return self._pending
         generation, islands, ages = state.generation, state.islands, state.ages
         before = state.rng.bit_generator.state
@@ -73,9 +84,9 @@ class Pilot:
         while len(self._foreseen) < HORIZON and generation < self.generations:
             if self._foreseen and len(pending) + fresh > room:
                 break
-            redrawn = islands.stale(self.plan, ages, generation)
-            brood = islands.breed(self.grid, self.plan, islands, state.rng, redrawn)
-            needed = islands.unknown(brood, state.known).items()
+            redrawn = stale(self.plan, ages, generation)
+            brood = breed(self.grid, self.plan, islands, state.rng, redrawn)
+            needed = unknown(brood, state.known).items()
             new = {k: g for k, g in needed if k not in met and not self._has(k, g)}
             if self._foreseen and len(pending) + len(new) > room:
                 state.rng.bit_generator.state = before
@@ -91,8 +102,8 @@ class Pilot:
                 self._foreseen.append(Foreseen(brood, random, []))
                 break
             self._remember(brood)
-            islands = islands.compete(self.plan, islands, brood, ages, generation)
-            ages = islands.aged(self.plan, ages, islands, redrawn, generation)
+            islands = compete(self.plan, islands, brood, ages, generation)
+            ages = aged(self.plan, ages, islands, redrawn, generation)
             self._foreseen.append(Foreseen(brood, random, islands))
         self._pending = pending
         return pending
@@ -114,11 +125,11 @@ class Pilot:
         self._found |= {key: (self._pending[key], score) for key, score in scores.items()}
         foreseen, self._foreseen = self._foreseen, []
         for brood, random, parents in foreseen:
-            needed = islands.unknown(brood, self.state.known)
+            needed = unknown(brood, self.state.known)
             if not all(self._has(key, graph) for key, graph in needed.items()):
                 break  # a formula was forgotten that had been known
             found = {key: self._found.pop(key)[1] for key in needed}
-            tally = islands.conclude(self.plan, self.state, brood, found)
+            tally = conclude(self.plan, self.state, brood, found)
             self.state.rng.bit_generator.state = random
             yield tally
             if not _same(parents, self.state.islands):

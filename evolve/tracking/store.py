@@ -287,16 +287,16 @@ class Store:
 
 def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
     """The command that serves MLflow's pages for a store; run it with `ui_environment()`."""
-    files = files.locate(folder)
-    if not files.holds_runs(files):
+    found = files.locate(folder)
+    if not files.holds_runs(found):
         raise UserError(
-            f"There are no runs in {files.folder} yet. Start one, or give another folder with "
+            f"There are no runs in {found.folder} yet. Start one, or give another folder with "
             "--runs."
         )
-    if os.access(files.database, os.W_OK):
-        files.settle(files.database, files.root)
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", files.uri]
-    command += ["--default-artifact-root", files.root, "--artifacts-destination", files.root]
+    if os.access(found.database, os.W_OK):
+        files.settle(found.database, found.root)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", found.uri]
+    command += ["--default-artifact-root", found.root, "--artifacts-destination", found.root]
     return [*command, "--host", host, "--port", str(port), "--workers", "1"]
 
 

@@ -50,9 +50,9 @@ def refine(
     arena, bounds
         Training instances, and what 0 and 1 mean on them.
     budget
-        Rules to simulate for each rule; see `evolve.tuning.optimise.tune`. Snapping comes on top: some tens a constant.
+        Rules to simulate for each rule; see `tune`. Snapping comes on top: some tens a constant.
     gains
-        Whether terms without a coefficient get one, see `evolve.tuning.parametrise.lift`.
+        Whether terms without a coefficient get one, see `lift`.
     tolerance
         Score that simple values may cost, see `evolve.tuning.round_constants.snap`.
 

@@ -87,7 +87,7 @@ class Fixed:
     def multiply_add(self, acc: Array, b: Array, codes: tuple[Array, Array, Array]) -> Array:
         """`gamma acc b + alpha acc + beta b` for coefficients (alpha, beta, gamma) of which one product is used.
 
-        This is how the interpreter writes add, sub and mul without a branch; see `substrate/compilation/interpreter.py`.
+        This is how the interpreter writes add, sub and mul without a branch.
         """
         alpha, beta, gamma = codes
         return self.saturate(self._product(acc, gamma * b) + (alpha * acc + beta * b))

@@ -1,0 +1,61 @@
+"""Who is told about a run while it goes on: a person who watches, and the store."""
+
+from typing import Protocol
+
+from evolve.running.result import Progress
+from evolve.tracking.run_log import RunLog
+
+
+class Log(Protocol):
+    """Receives a run as it goes."""
+
+    def generation(self, progress: Progress) -> None:
+        """One generation is done."""
+
+    def phase(self, name: str) -> None:
+        """What the run does now, in words for a person."""
+
+
+class View:
+    """Where a person sees a run; the default shows nothing."""
+
+    def generation(self, progress: Progress) -> None:
+        """One generation is done."""
+
+    def phase(self, name: str) -> None:
+        """What happens now."""
+
+
+class Recorder:
+    """Passes a run on to the store and to a view.
+
+    Parameters
+    ----------
+    every
+        Generations between those that are logged; the first and every better one are logged besides.
+    """
+
+    def __init__(self, log: RunLog, view: View, every: int = 1) -> None:
+        self.log, self.view, self.every = log, view, every
+        self.best = -float("inf")
+
+    def phase(self, name: str) -> None:
+        """Show it; a phase is no metric."""
+        self.view.phase(name)
+
+    def generation(self, progress: Progress) -> None:
+        """Show a generation and log its numbers."""
+        self.view.generation(progress)  # before the log, which may have to be opened
+        tally = progress.tally
+        numbers = {
+            "best": tally.best,
+            "median": tally.median,
+            "evaluations": progress.evaluations,
+            "cached_share": tally.cached / tally.children,
+            "silent_share": tally.silent / tally.children,
+            "diverged_share": tally.diverged / tally.children,
+            "seconds": progress.seconds,
+        }
+        if progress.generation % self.every == 0 or tally.best > self.best:
+            self.log.metrics(progress.generation, numbers)
+        self.best = tally.best
