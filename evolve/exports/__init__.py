@@ -1,4 +1,4 @@
-"""Rules leave the platform as text for other programs: one file a target, found by discovery."""
+"""How does a rule leave? As text for other programs: one file a target, found by discovery."""
 
 from collections.abc import Mapping
 

@@ -17,27 +17,7 @@ from evolve.running.select_champion import _simplified, choose
 from evolve.search.lookahead import Pilot
 from substrate import POST, PRE, Rule, Slow, W, names
 from substrate.devices import give_back
-
-SMALL = {
-    "options": {"dimensions": [2], "samples": 300},
-    "genes": {"columns": 12, "primitives": ["sub", "mul"]},
-    "variation": {"islands": 2, "mutation": "gene"},
-    "stop": {"generations": 40},
-    "instances": {"validation": 10, "test": 10},
-}
-
-
-class Silent:
-    """A log that keeps the tallies."""
-
-    def __init__(self):
-        self.tallies = []
-
-    def generation(self, progress):
-        self.tallies.append(progress.tally)
-
-    def phase(self, name):
-        pass
+from tests.support.runs import SMALL, Silent
 
 
 def candidate(operators, scores):

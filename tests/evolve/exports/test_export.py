@@ -10,7 +10,6 @@ import pytest
 import sympy
 from hypothesis import assume, given, settings
 from matplotlib.mathtext import MathTextParser
-from random_rules import SEEN, expressions, rules, value
 
 from evolve.exports import TARGETS, Target, export
 from evolve.expressions.rule_file import rule_from_json, to_json
@@ -21,6 +20,7 @@ from substrate.compilation.lowering import lower
 from substrate.functions import EPSILON, pdiv
 from substrate.networks.feedforward import feedforward
 from substrate.simulate import Episode, trajectory
+from tests.support.random_rules import SEEN, expressions, rules, value
 
 pre, post, w, tau, trace, mean, level = names("pre post w tau trace mean level")
 STEPS, RATE = 300, 0.01

@@ -114,7 +114,7 @@ def test_the_number_of_cores_does_not_change_a_bit(interpreter):
     cores = 3 if interpreter.devices == 1 else 1
     program = (
         f"from substrate.devices import configure; configure(cores={cores})\n"
-        "from tests.test_evaluate import *\n"
+        "from tests.evolve.evaluation.test_scoring import *\n"
         "i = Interpreter(Arena(PCA, SMALL, 0, 'train', 10), MACHINE, capacity=64)\n"
         "print(i.devices, many(i).tobytes().hex())"
     )

@@ -14,7 +14,6 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
-from random_rules import expressions, value
 
 from evolve.expressions.parser import parse
 from evolve.expressions.symbolic import (
@@ -30,9 +29,10 @@ from evolve.expressions.symbolic import (
 from evolve.expressions.timelimit import within
 from rules_zoo import RULES
 from substrate import VOCABULARY, Rule, Slow, UserError, names
+from tests.support.random_rules import expressions, value
 
 pre, post, w, a, b, theta = names("pre post w a b theta")
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 POINTS = {n: np.random.default_rng(7).normal(size=50) for n in ("pre", "post", "w")}
 
 

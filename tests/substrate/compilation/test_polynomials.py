@@ -14,7 +14,7 @@ from substrate.compilation.interpreter import Machine, TooLong, interpret
 from substrate.compilation.polynomials import Polynomials
 from substrate.vocabulary import names
 from tasks import FAMILIES
-from tests.test_interpreter import evaluate
+from tests.support.graphs import evaluate
 
 TERMINALS = ("pre", "post", "w")
 

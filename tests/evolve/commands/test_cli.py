@@ -15,7 +15,7 @@ import pytest
 
 from evolve.__main__ import main
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 QUICK = ["--set", "options.dimensions=[2]", "--set", "options.samples=300", "--generations", "15"]
 FEW = ["--set", "instances.validation=10", "--set", "instances.test=20"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from evolve.search.islands import Plan
 from evolve.search.lookahead import Pilot
-from tests.test_search import GRID, PLANS, Counting, evolve
+from tests.support.searches import GRID, PLANS, Counting, evolve
 
 #: Every way a search can go, and the ways in which looking ahead could go wrong.
 WAYS = [

@@ -22,7 +22,7 @@ from substrate.hardware import PROFILES, cost, profile
 from substrate.hardware._fixed import Fixed
 from tasks import FAMILIES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 PCA = FAMILIES["pca"]
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
 #: F of Oja's rule with two inputs on ten data sets of 1,800 samples: bits, then rounding and samples a write.

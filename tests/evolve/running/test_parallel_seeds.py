@@ -12,7 +12,7 @@ from evolve.running.interrupt import Note
 from evolve.running.loop import run_together
 from evolve.running.result import Progress
 from evolve.search.islands import Tally
-from tests.test_run import SMALL, Silent
+from tests.support.runs import SMALL, Silent
 
 TALLY = Tally(0.5, 0.25, 8, 4, 2, 2, 1)
 

@@ -22,7 +22,7 @@ from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
 from substrate.errors import UserError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 TINY = replace(
     QUICK,
     repeats=1,

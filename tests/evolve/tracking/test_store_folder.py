@@ -16,7 +16,7 @@ from evolve.commands.cli import app
 from evolve.tracking.store import Store, ui_command
 from substrate.errors import UserError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 def python(code: str, **options: object) -> subprocess.Popen[str]:

@@ -21,7 +21,7 @@ from evolve.search.pareto import Point, knee, nsga2, steps
 from rules_zoo import RULES
 from substrate import POST, PRE, W
 from substrate.errors import UserError
-from tests.test_search import GRID, Counting, begin, evolve
+from tests.support.searches import GRID, Counting, begin, evolve
 
 PLAN = Plan(3, 12, 12, 2, "active", 0.06, migration=5, selection="nsga2")
 

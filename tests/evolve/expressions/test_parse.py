@@ -7,7 +7,6 @@ import time
 import pytest
 import sympy
 from hypothesis import given, settings
-from random_rules import FINITE, expressions, rules
 
 from evolve.expressions.parser import MAX_NESTING, MAX_TEXT, parse
 from evolve.expressions.printer import TEXT
@@ -22,6 +21,7 @@ from evolve.expressions.rule_file import (
 from rules_zoo import RULES
 from substrate import VOCABULARY, Rule, Slow, UserError, names
 from substrate.functions import pdiv
+from tests.support.random_rules import FINITE, expressions, rules
 
 pre, post, w, a = names("pre post w a")
 NAMES = [*VOCABULARY, "a", "tau"]

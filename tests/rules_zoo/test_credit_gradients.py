@@ -4,7 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from credit_cases import (
+
+from rules_zoo import RULES
+from substrate import PRE, Rule
+from substrate.networks._layers import OUTPUTS, Shown, Weights, answer
+from substrate.networks.activations import ACTIVATIONS
+from substrate.simulate import Reading
+from tests.support.credit_cases import (
     SIZES,
     case,
     changes,
@@ -18,12 +24,6 @@ from credit_cases import (
     same,
     taught,
 )
-
-from rules_zoo import RULES
-from substrate import PRE, Rule
-from substrate.networks._layers import OUTPUTS, Shown, Weights, answer
-from substrate.networks.activations import ACTIVATIONS
-from substrate.simulate import Reading
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from credit_cases import SIZES, angle, case, cosine, learn, noise_only
 
 from rules_zoo import RULES
 from substrate import PRE, Rule
 from substrate.networks.layered import layered
 from substrate.simulate import Reading
 from tasks._supervised import weights as start
+from tests.support.credit_cases import SIZES, angle, case, cosine, learn, noise_only
 
 
 def test_signs_of_the_weights_keep_updates_within_90_degrees():

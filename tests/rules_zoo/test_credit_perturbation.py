@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
-from credit_cases import (
+
+from rules_zoo import RULES
+from substrate import PRE, Rule
+from substrate.networks._layers import Shown
+from substrate.networks.layered import layered
+from tests.support.credit_cases import (
     SIZES,
     Case,
     case,
@@ -15,11 +20,6 @@ from credit_cases import (
     products,
     taught,
 )
-
-from rules_zoo import RULES
-from substrate import PRE, Rule
-from substrate.networks._layers import Shown
-from substrate.networks.layered import layered
 
 
 def scatter(name: str, of: Case, gradient: np.ndarray) -> float:

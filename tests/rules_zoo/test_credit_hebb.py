@@ -1,7 +1,13 @@
 """Rules that add a Hebbian term to what feedback teaches: equations of the publications, and alignment."""
 
 import numpy as np
-from credit_cases import (
+
+from rules_zoo import RULES
+from substrate import PRE, Rule, names
+from substrate.networks._layers import Shown, Weights
+from substrate.networks.activations import STEEPNESS
+from substrate.networks.layered import layered
+from tests.support.credit_cases import (
     PHI,
     case,
     changes,
@@ -13,12 +19,6 @@ from credit_cases import (
     same,
     taught,
 )
-
-from rules_zoo import RULES
-from substrate import PRE, Rule, names
-from substrate.networks._layers import Shown, Weights
-from substrate.networks.activations import STEEPNESS
-from substrate.networks.layered import layered
 
 
 def test_oja_and_error_hebb_terms_follow_the_publication():

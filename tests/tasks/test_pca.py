@@ -18,7 +18,7 @@ from tasks._statistics import STATISTICS
 from tasks.base import Draw
 from tasks.pca_digits import images
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PCA = FAMILIES["pca"]
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
 CODES = {

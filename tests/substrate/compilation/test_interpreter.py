@@ -9,11 +9,12 @@ from evolve.search.genome import Grid, draw, express
 from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.compilation.interpreter import Machine, TooLong, interpret
 from substrate.compilation.lowering import lower
-from substrate.functions import FUNCTIONS, PRIMITIVES
+from substrate.functions import PRIMITIVES
 from substrate.networks.feedforward import feedforward
 from substrate.plasticity import Plasticity
 from substrate.rule import Slow
 from substrate.simulate import Episode, Reading, simulate
+from tests.support.graphs import evaluate
 
 TERMINALS = ("pre", "post", "w")
 NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
@@ -22,21 +23,6 @@ NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 def random_graph(rng, columns=12, primitives=PRIMITIVES, outputs=("dw",), terminals=TERMINALS):
     grid = Grid((*terminals, Number(0.5)), primitives, columns, evolved=2, outputs=outputs)
     return express(grid, draw(grid, rng)).graph
-
-
-def evaluate(graph, seen, output="dw"):
-    """The graph's value by plain recursion in float32."""
-    values = []
-
-    def value(operand):
-        if isinstance(operand, int):
-            return values[operand]
-        return seen[operand] if isinstance(operand, str) else jnp.float32(operand.value)
-
-    for node in graph.nodes:
-        function = FUNCTIONS[node.function]
-        values.append(function.jax(*map(value, (node.a, node.b)[: function.arity])))
-    return value(graph.outputs[output])
 
 
 def run_program(code, machine, seen):

@@ -1,0 +1,22 @@
+"""Small runs, and a log that keeps what it is told."""
+
+SMALL = {
+    "options": {"dimensions": [2], "samples": 300},
+    "genes": {"columns": 12, "primitives": ["sub", "mul"]},
+    "variation": {"islands": 2, "mutation": "gene"},
+    "stop": {"generations": 40},
+    "instances": {"validation": 10, "test": 10},
+}
+
+
+class Silent:
+    """A log that keeps the tallies."""
+
+    def __init__(self):
+        self.tallies = []
+
+    def generation(self, progress):
+        self.tallies.append(progress.tally)
+
+    def phase(self, name):
+        pass
