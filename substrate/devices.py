@@ -51,7 +51,7 @@ def configure(cores: int | None = None, cache: bool = True) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Return what is free to the system, where the C library can: small blocks in use keep large free ones."""
     with suppress(OSError, AttributeError, TypeError):  # not everywhere is glibc
         ctypes.CDLL(None).malloc_trim(0)

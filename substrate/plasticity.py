@@ -13,10 +13,10 @@ from jax import Array
 from substrate.rule import FORWARD
 
 #: What the synapses of one projection see; every entry broadcasts to (post, pre, instances, individuals).
-Seen = Mapping[str, Array]
+Observed = Mapping[str, Array]
 
 
-class Lazy(Mapping[str, Array]):
+class LazySignals(Mapping[str, Array]):
     """Signals by name, each computed when it is first read: what no rule reads costs nothing, not even compiling."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Array]]) -> None:
@@ -48,7 +48,7 @@ class Arithmetic(Protocol):
         """`gamma acc b + alpha acc + beta b` for coefficients (alpha, beta, gamma)."""
 
 
-class Observed(dict[str, Array]):
+class EncodedObserved(dict[str, Array]):
     """What the synapses of a chip see, its numbers represented in some arithmetic."""
 
     def __init__(self, values: Mapping[str, Array], arithmetic: Arithmetic | None = None) -> None:
@@ -56,15 +56,15 @@ class Observed(dict[str, Array]):
         self.arithmetic = arithmetic
 
 
-def arithmetic_of(seen: Seen) -> Arithmetic | None:
+def arithmetic_of(observed: Observed) -> Arithmetic | None:
     """The arithmetic in which a rule is evaluated on this; floating point if None."""
-    return getattr(seen, "arithmetic", None)
+    return getattr(observed, "arithmetic", None)
 
 
 class SlowUpdate(NamedTuple):
     """One slow variable at run time."""
 
-    change: Callable[[Seen], Array]
+    change: Callable[[Observed], Array]
     scope: str
     initial: float
 
@@ -82,12 +82,12 @@ class Plasticity(NamedTuple):
     (`substrate/hardware`), nothing if not given.
     """
 
-    dw: Mapping[str, Callable[[Seen], Array]]
+    dw: Mapping[str, Callable[[Observed], Array]]
     slow: Mapping[str, SlowUpdate]
     reads: frozenset[str] | None = None
     chip: Any = None
 
     @property
-    def forward(self) -> Callable[[Seen], Array]:
+    def forward(self) -> Callable[[Observed], Array]:
         """The change of the feed-forward weights."""
         return self.dw[FORWARD]

@@ -16,7 +16,7 @@ from jax import Array, lax
 from substrate.compilation.dead_code import needed
 from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
-from substrate.synapses import living, settled
+from substrate.synapses import alive_lanes, settled
 
 CHUNK = 100
 
@@ -90,7 +90,7 @@ def simulate(
     window = window or partial(cut, episode.drive)
     rate = jnp.broadcast_to(rate, (rate.shape[0], individuals))
 
-    gathered, alive = reading.start(episode, state), jnp.ones_like(living(state))
+    gathered, alive = reading.start(episode, state), jnp.ones_like(alive_lanes(state))
     drive = jax.tree.map(lambda a: a[0], window(jnp.int32(0), 1))
     pick, whole = needed(
         gathered,
@@ -108,7 +108,7 @@ def simulate(
     def learn(carry: tuple[Any, Any, Array], drive: Any) -> tuple[Any, Any, Array]:
         state, gathered, alive = carry
         (state, gathered), _ = lax.scan(step, (state, gathered), drive)
-        alive &= living(state)
+        alive &= alive_lanes(state)
 
         def kept(a: Array) -> Array:
             shared = a.shape[-2:] != alive.shape
@@ -143,7 +143,7 @@ def length(episode: Episode) -> int:
     return int(jax.tree.leaves(episode.drive)[0].shape[0])
 
 
-def fold(tree: Any, individuals: int) -> Any:
+def merge_lanes(tree: Any, individuals: int) -> Any:
     """Merge the lane axes (K, 1 or P) of every array into (1, K P): one long lane axis vectorises best."""
 
     def one(a: Array) -> Array:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.plasticity import Plasticity, Seen
+from substrate.plasticity import Observed, Plasticity
 from substrate.rule import FORWARD
 
 #: A lane whose weights are beyond this has diverged.
@@ -49,7 +49,7 @@ def start(
     return new if plasticity.chip is None else plasticity.chip.start(new, plasticity, projection)
 
 
-def paces(plasticity: Plasticity, count: int, name: str) -> Array | None:
+def rate_factors(plasticity: Plasticity, count: int, name: str) -> Array | None:
     """Factors (count, K, 1 or P) on how fast neurons move, where a chip's time constants differ.
 
     Parameters
@@ -57,7 +57,7 @@ def paces(plasticity: Plasticity, count: int, name: str) -> Array | None:
     name
         Which population this is; each has its own factors.
     """
-    return None if plasticity.chip is None else plasticity.chip.paces(count, name)
+    return None if plasticity.chip is None else plasticity.chip.rate_factors(count, name)
 
 
 def _wide(w: Array, batch: int) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ def _wide(w: Array, batch: int) -> tuple[int, ...]:
 def learn(
     synapses: Synapses,
     plasticity: Plasticity,
-    seen: Seen,
+    observed: Observed,
     rate: Array,
     projection: str = FORWARD,
 ) -> Synapses:
@@ -82,19 +82,21 @@ def learn(
         Learning rate, broadcasting to the lanes (K, P).
     """
     if plasticity.chip is not None:
-        return plasticity.chip.learn(synapses, plasticity, seen, rate, projection)
-    seen = ChainMap(synapses.slow, seen)  # type: ignore[arg-type]
+        return plasticity.chip.learn(synapses, plasticity, observed, rate, projection)
+    observed = ChainMap(synapses.slow, observed)  # type: ignore[arg-type]
     slow = {
-        name: jnp.broadcast_to(synapses.slow[name] + update.change(seen), synapses.slow[name].shape)
+        name: jnp.broadcast_to(
+            synapses.slow[name] + update.change(observed), synapses.slow[name].shape
+        )
         for name, update in plasticity.slow.items()
     }
-    change = plasticity.dw[projection](seen)
+    change = plasticity.dw[projection](observed)
     if change.ndim > synapses.w.ndim:
         change = jnp.mean(change, axis=2)
     return Synapses(synapses.w + rate * change, slow)
 
 
-def living(state: object) -> Array:
+def alive_lanes(state: object) -> Array:
     """Which lanes (K, P) are finite, weights within `LIMIT`: of any tree of synapses and arrays (..., K, P)."""
 
     def within(array: Array, limit: float) -> Array:

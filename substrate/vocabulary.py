@@ -101,7 +101,9 @@ def names(text: str) -> tuple[Symbol, ...]:
 PRE, POST, W = names("pre post w")
 
 
-def observables(wanted: set[str] | frozenset[str], available: frozenset[str], who: str) -> None:
+def require_observables(
+    wanted: set[str] | frozenset[str], available: frozenset[str], who: str
+) -> None:
     """Refuse what a network does not show: `who` wants `wanted`, the network has `available`.
 
     Raises

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from substrate.networks._layers import OUTPUTS, Answer, Layers, answer, back
-from substrate.networks._signals import Sight
+from substrate.networks._layers import OUTPUTS, Layers, Response, answer, back
+from substrate.networks._signals import LayerSignals
 from substrate.networks.activations import ACTIVATIONS
 from substrate.simulate import Episode, Reading, Step, Trace
 
@@ -34,7 +34,7 @@ class Net(NamedTuple):
     output: str
     bias: float = 1.0
 
-    def answers(self, weights: Sequence[Array], state: Layers, x: Array) -> Answer:
+    def answers(self, weights: Sequence[Array], state: Layers, x: Array) -> Response:
         """Activities of all layers to samples (n_0, sample, K, P or 1), with such weights."""
         return answer(weights, state.lateral, x, ACTIVATIONS[self.activation], bias=self.bias)
 
@@ -52,7 +52,7 @@ def reading(net: Net) -> Reading:
         return tuple(jnp.zeros(s.w.shape[2:], jnp.float32) for s in state.forward)
 
     def update(angles: tuple[Array, ...], episode: Episode, step: Step) -> tuple[Array, ...]:
-        sight = Sight(step.before, step.drive, act, out, 1.0, net.bias)
+        sight = LayerSignals(step.before, step.drive, act, out, 1.0, net.bias)
 
         def turned(layer: int) -> Array:
             seen = sight.forward(layer + 1)

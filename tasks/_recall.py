@@ -39,7 +39,7 @@ def relax(w: Array, cues: Array, sweeps: int) -> Array:
     return jnp.swapaxes(lax.scan(sweep, first, None, sweeps)[0], 0, 1)
 
 
-def settle(w: Array, cues: Array, count: int, sweeps: int) -> Array:
+def take_turns(w: Array, cues: Array, count: int, sweeps: int) -> Array:
     """Let sparse units take turns: all at once, the `count` with the largest input win."""
 
     def sweep(s: Array, _: None) -> tuple[Array, None]:

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from substrate.networks._layers import OUTPUTS, Shown, Weights
+from substrate.networks._layers import OUTPUTS, LayerWeights, StepInput
 from substrate.networks.layered import layered
 from substrate.rule import READOUT, Rule
 from substrate.simulate import Episode, Reading, Trace
@@ -60,7 +60,7 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.eye(classes)[labels]
 
 
-def weights(rng: np.random.Generator, sizes: Sequence[int]) -> Weights:
+def weights(rng: np.random.Generator, sizes: Sequence[int]) -> LayerWeights:
     """Draw the weights of layers with so many neurons, inputs first."""
     pairs = list(pairwise(sizes))
 
@@ -69,14 +69,14 @@ def weights(rng: np.random.Generator, sizes: Sequence[int]) -> Weights:
         drawn = rng.normal(size=(post, pre)) * np.sqrt(gain / pre)
         return np.concatenate([drawn, np.zeros((post, 1))], axis=1)
 
-    return Weights(
+    return LayerWeights(
         tuple(forward(i, *pair) for i, pair in enumerate(pairs)),
         tuple(rng.normal(size=pair) / np.sqrt(pair[0]) for pair in pairs),
         tuple(rng.normal(size=(n, sizes[-1])) / np.sqrt(n) for n in sizes[1:-1]),
     )
 
 
-def xavier(rng: np.random.Generator, sizes: Sequence[int]) -> Weights:
+def xavier(rng: np.random.Generator, sizes: Sequence[int]) -> LayerWeights:
     """Draw weights and feedback weights uniformly, with Xavier's bounds."""
 
     def drawn(post: int, pre: int) -> np.ndarray:
@@ -84,7 +84,7 @@ def xavier(rng: np.random.Generator, sizes: Sequence[int]) -> Weights:
         return rng.uniform(-bound, bound, (post, pre))
 
     pairs = list(pairwise(sizes))
-    return Weights(
+    return LayerWeights(
         tuple(np.pad(drawn(post, pre), ((0, 0), (0, 1))) for pre, post in pairs),  # type: ignore[misc]
         tuple(drawn(pre, post) for pre, post in pairs),
         tuple(drawn(n, sizes[-1]) for n in sizes[1:-1]),
@@ -97,7 +97,7 @@ def instance(
     stream: Samples,
     held_out: Samples,
     batch: int = 1,
-    start: Callable[[np.random.Generator, Sequence[int]], Weights] = weights,
+    start: Callable[[np.random.Generator, Sequence[int]], LayerWeights] = weights,
 ) -> Instance:
     """A network at its start, the samples it learns from, and those it is scored on.
 
@@ -117,7 +117,7 @@ def instance(
         return np.moveaxis(cut, 1, 2)
 
     seeds = rng.integers(2**24, size=steps)
-    drive = Shown(shown(stream.x), shown(stream.target), seeds)
+    drive = StepInput(shown(stream.x), shown(stream.target), seeds)
     seen = stream.at(np.arange(min(SEEN, len(stream.x))))
     target = {}
     for name, samples in {"held_out": held_out, "seen": seen}.items():
@@ -150,10 +150,10 @@ def setting(
 ) -> Setting:
     """One setting of a family of layered networks."""
     score = partial(outcome, net=net, analyses=options.analyses)
-    company = DELTA if options.readout == "delta" else None
+    fixed_rules = DELTA if options.readout == "delta" else None
     watched = reading(net) if options.analyses else READING
     return Setting(
-        name, layered(*net[:2], batch, bias=net.bias), rate, draw, watched, score, company
+        name, layered(*net[:2], batch, bias=net.bias), rate, draw, watched, score, fixed_rules
     )
 
 

@@ -13,11 +13,11 @@ from jax import Array, lax
 
 from substrate.networks._layers import matvec, normal
 from substrate.networks.recurrent import (
-    How,
-    Neurons,
+    NeuronParams,
     Recurrent,
-    Shown,
-    Weights,
+    RecurrentNeurons,
+    RecurrentWeights,
+    TrialInput,
     advance,
     unconnected,
 )
@@ -37,7 +37,11 @@ class Trials(NamedTuple):
 
 
 def instance(
-    rng: np.random.Generator, weights: Weights, stream: Trials, held_out: Trials, batch: int
+    rng: np.random.Generator,
+    weights: RecurrentWeights,
+    stream: Trials,
+    held_out: Trials,
+    batch: int,
 ) -> Instance:
     """A network at its start, the trials that it learns from in their order, and those it is scored on."""
     count, length, inputs = stream.s.shape
@@ -46,7 +50,7 @@ def instance(
     target = stream.target[: rounds * batch].reshape(rounds, 1, batch, -1)
     steps = rounds * length
     clock = np.arange(steps) % length
-    drive = Shown(
+    drive = TrialInput(
         s.transpose(0, 2, 3, 1).reshape(steps, inputs, batch),
         np.repeat(target, length, axis=1).reshape(steps, batch, -1).swapaxes(1, 2),
         np.tile(stream.when, rounds),
@@ -63,7 +67,7 @@ def instance(
     return Instance(drive, weights, probe)
 
 
-def respond(state: Recurrent, s: Array, how: How, seed: Array, sd: float) -> Array:
+def respond(state: Recurrent, s: Array, params: NeuronParams, seed: Array, sd: float) -> Array:
     """The readout's net input, (step, M, trial, K, P), to trials (step, S, trial, K, P or 1); nothing is learned.
 
     Noise of standard deviation sd, which seeds (step, K, P or 1) decide, is in the net input of every neuron.
@@ -71,12 +75,12 @@ def respond(state: Recurrent, s: Array, how: How, seed: Array, sd: float) -> Arr
     w = state.recurrent.w
     silent = jnp.zeros((w.shape[0], s.shape[2], *w.shape[2:]))
 
-    def step(neurons: Neurons, now: tuple[Array, Array]) -> tuple[Neurons, Array]:
+    def step(neurons: RecurrentNeurons, now: tuple[Array, Array]) -> tuple[RecurrentNeurons, Array]:
         noise = sd * normal(now[1], 0, silent.shape[:2]) if sd > 0 else 0.0
-        neurons = advance((w, state.inputs.w), neurons, now[0], noise, how, state.pace)
+        neurons = advance((w, state.inputs.w), neurons, now[0], noise, params, state.rate_factor)
         return neurons, matvec(state.readout.w, neurons.y)
 
-    _, z = lax.scan(step, Neurons(silent, silent), (s, seed))
+    _, z = lax.scan(step, RecurrentNeurons(silent, silent), (s, seed))
     return z
 
 

@@ -159,7 +159,7 @@ def sample(draw: Draw, options: AnticipationOptions) -> Instance:
     group = np.where(np.arange(epochs) >= last, 1.0, np.where(np.arange(epochs) == 0, 0.0, -1.0))
     drive = {
         "spikes": _steps(spikes),
-        "pace": np.ones((epochs, 1)),
+        "rate_factor": np.ones((epochs, 1)),
         "onset": onset[:, None],
         "group": group[:, None],
     }
@@ -174,7 +174,7 @@ def pair(draw: Draw, options: AnticipationOptions) -> Instance:
     spikes = np.array([[LEAD, LEAD + DELAYS[kind]]]) + max(0.0, -DELAYS[kind])
     drive = {
         "spikes": np.repeat(_steps(spikes)[None], PAIRINGS, axis=0),
-        "pace": np.ones((PAIRINGS, 1)),
+        "rate_factor": np.ones((PAIRINGS, 1)),
     }
     # What differs between instances beside the delay is the weak weight, which a ratio does not notice.
     weak = WEAK * draw.rng.uniform(0.5, 1.5)

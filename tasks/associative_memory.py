@@ -91,7 +91,7 @@ def recall(
     """What cues bring back (pattern, unit, K, P), and how well it matches (pattern, K, P)."""
     if options.code == "sparse":
         sweeps = options.sweeps if options.association == "auto" else 1
-        found = _recall.settle(w, cues, options.active, sweeps)
+        found = _recall.take_turns(w, cues, options.active, sweeps)
         return found, _recall.correlation(found, patterns)
     if options.association == "auto":
         found = _recall.relax(w, cues, options.sweeps)

@@ -91,7 +91,7 @@ class Setting:
     sample: Callable[[Draw], Instance]
     reading: Reading
     score: Callable[[Episode, Trace], Outcome]
-    company: Rule | None = None  # how the projections change that do not evolve
+    fixed_rules: Rule | None = None  # how the projections change that do not evolve
     profile: Profile | None = None  # the chip that the network runs on; none is ideal
     views: Views | None = None  # for pictures of a run; nothing that is scored depends on it
     bounded: bool = False  # whether no quality is above the ceiling, on any instance
@@ -143,7 +143,9 @@ class Family:
     search: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-def draw(setting: Setting, where: tuple[int, int], split: str, instances: range) -> Episode:
+def draw_instances(
+    setting: Setting, where: tuple[int, int], split: str, instances: range
+) -> Episode:
     """Draw instances as one episode whose arrays end in (instances, 1).
 
     Parameters

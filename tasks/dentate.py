@@ -28,7 +28,7 @@ from substrate.networks.microcircuit import (
     Connection,
     Wired,
     microcircuit,
-    settle,
+    steady_state,
 )
 from substrate.simulate import Episode, Reading, Trace
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
@@ -181,7 +181,9 @@ def score(episode: Episode, trace: Trace, options: Any, circuit: Circuit) -> Out
     """See the head of this file."""
     state: Wired = trace.state
     whole = {**state.fixed, options.plastic: state.plastic.w}
-    figures = codes(settle(circuit, whole, episode.target["probes"], state.pace)["granule"])
+    figures = codes(
+        steady_state(circuit, whole, episode.target["probes"], state.rate_factor)["granule"]
+    )
     parts = figures["sparsity"] / GRANULES + figures["similarity"] + 1 - figures["cells_active"]
     quality = 1 - parts / 3
     return Outcome(quality, jnp.full_like(quality, 1 - 1 / (3 * GRANULES)), figures)
@@ -193,7 +195,7 @@ def show(episode: Episode, trace: Trace, options: Any, circuit: Circuit) -> dict
     whole = {**state.fixed, options.plastic: state.plastic.w}
     probes = np.asarray(episode.target["probes"])
     order = np.argsort(probes.sum(axis=(1, 2, 3)), kind="stable")
-    a = settle(circuit, whole, jnp.asarray(probes[order]))["granule"]
+    a = steady_state(circuit, whole, jnp.asarray(probes[order]))["granule"]
     return {
         "similarity": View("similarity", plain(a)),
         "weights": View("weights", plain(state.plastic.w)),

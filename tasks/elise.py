@@ -46,7 +46,7 @@ BEFORE, AFTER = 5, 10
 #: What is listened to: the replay, the first repetition after the disturbance begins, and the last five.
 HEARD = BEFORE + 1 + 5
 
-Note = Annotated[int, Field(ge=0)]
+StopFile = Annotated[int, Field(ge=0)]
 
 
 #: The published melody and size. The learning rate, there constant, falls here: what is always on drifts less.
@@ -70,7 +70,7 @@ class EliseOptions(Options):
     visible: int = Field(4, ge=2, le=100, description="neurons that play, one a note (7)")
     latent: int = Field(16, ge=1, le=1000, description="neurons that remember (30)")
     notes: int = Field(6, ge=4, le=200, description="notes of a melody that is drawn (12)")
-    melody: tuple[Note, ...] = Field(
+    melody: tuple[StopFile, ...] = Field(
         (), description="the melody itself (Fuer Elise); drawn for each instance if not given"
     )
     note: float = Field(10.0, ge=2, le=100, description="length of a note [ms] (10)")
@@ -138,7 +138,7 @@ def sample(draw: Draw, options: EliseOptions) -> Instance:
     }
     taught = options.teaching
     count = taught + BEFORE + AFTER
-    pace = options.calm ** np.minimum(np.arange(count) / (taught - 1), 1.0)
+    rate_factor = options.calm ** np.minimum(np.arange(count) / (taught - 1), 1.0)
     pull = np.zeros((count, len(notes), 1))
     pull[:taught] = options.nudging / (1 - options.nudging)
     shown = np.repeat(notes[None], count, axis=0)
@@ -151,7 +151,7 @@ def sample(draw: Draw, options: EliseOptions) -> Instance:
     drive = {
         "notes": shown,
         "pull": pull,
-        "pace": pace[:, None],
+        "rate_factor": rate_factor[:, None],
         "slot": slot[:, None].astype(float),
     }
     return Instance(drive, w0, {"melody": notes})

@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from substrate.hardware.base import EXACT, Profile, Read, Weights
+from substrate.hardware.base import EXACT, Profile, Read, WeightFormat
 from substrate.networks.state_action import state_action
 from substrate.simulate import Episode, Reading, Step, Trace
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
@@ -44,7 +44,7 @@ def kernel(rate: float) -> Profile:
     return Profile(
         name="kernel",
         summary="integer kernel of the Pong experiment",
-        weights=Weights(bits=6, sign="unsigned", top=2.0, rounding="truncate"),
+        weights=WeightFormat(bits=6, sign="unsigned", top=2.0, rounding="truncate"),
         reads={
             "c_plus": Read(bits=7, top=1.0, signed=False, gain=0.2),
             "reward": Read(bits=8, top=1.0 / rate, rounding="truncate"),

@@ -41,7 +41,7 @@ from pydantic import Field, model_validator
 from substrate.errors import UserError
 from substrate.networks._layers import OUTPUTS
 from substrate.networks.activations import ACTIVATIONS
-from substrate.networks.recurrent import How, Weights, rnn
+from substrate.networks.recurrent import NeuronParams, RecurrentWeights, rnn
 from substrate.simulate import Episode, Trace
 from tasks._supervised import DELTA, READING, accuracy
 from tasks._trials import Trials, instance, rank, respond
@@ -54,7 +54,7 @@ SLOPE = 0.032
 FIXATION = 100
 
 
-class Usual(NamedTuple):
+class KindDefaults(NamedTuple):
     """What a kind takes where nothing is given."""
 
     neurons: int
@@ -65,8 +65,8 @@ class Usual(NamedTuple):
 
 
 USUAL = {
-    "delayed_decision": Usual(24, 4, 150, 0.03, 0.8),
-    "row_digits": Usual(32, 10, 1200, 0.05, 0.5),
+    "delayed_decision": KindDefaults(24, 4, 150, 0.03, 0.8),
+    "row_digits": KindDefaults(32, 10, 1200, 0.05, 0.5),
 }
 
 Coherence = Annotated[float, Field(gt=0, le=100)]
@@ -117,9 +117,9 @@ class TemporalCreditOptions(Options):
             )
         return self
 
-    def usual(self) -> Usual:
+    def defaults(self) -> KindDefaults:
         """What was given, and what the kind takes where nothing was."""
-        own = {name: getattr(self, name) for name in Usual._fields}
+        own = {name: getattr(self, name) for name in KindDefaults._fields}
         return USUAL[self.kind]._replace(**{k: v for k, v in own.items() if v is not None})
 
 
@@ -141,11 +141,13 @@ def rows(x: np.ndarray, target: np.ndarray) -> Trials:
     return Trials(np.concatenate([s, np.ones_like(s[..., :1])], axis=-1), target, np.eye(8)[-1])
 
 
-def start(rng: np.random.Generator, inputs: int, outputs: int, usual: Usual) -> Weights:
+def start(
+    rng: np.random.Generator, inputs: int, outputs: int, defaults: KindDefaults
+) -> RecurrentWeights:
     """Draw the weights of a network; several outputs send smaller errors each."""
-    n = usual.neurons
-    recurrent = usual.gain * rng.normal(size=(n, n)) / np.sqrt(n)
-    return Weights(
+    n = defaults.neurons
+    recurrent = defaults.gain * rng.normal(size=(n, n)) / np.sqrt(n)
+    return RecurrentWeights(
         recurrent * (1.0 - np.eye(n)),
         rng.normal(size=(n, inputs)) / np.sqrt(inputs),
         rng.normal(size=(outputs, n)) / n,
@@ -155,25 +157,27 @@ def start(rng: np.random.Generator, inputs: int, outputs: int, usual: Usual) -> 
 
 def sample(draw: Draw, options: TemporalCreditOptions) -> Instance:
     """Draw weights and trials."""
-    usual, rng = options.usual(), draw.rng
-    count = usual.batch * usual.batches
+    defaults, rng = options.defaults(), draw.rng
+    count = defaults.batch * defaults.batches
     if options.kind == "delayed_decision":
         stream, held_out = (decisions(rng, c, options) for c in (count, options.held_out))
-        weights = start(rng, 1, 1, usual)
+        weights = start(rng, 1, 1, defaults)
     else:
         known, probe = divided(draw)
         rounds = range(-(-count // len(known.x)))
         order = np.concatenate([rng.permutation(len(known.x)) for _ in rounds])[:count]
         stream = rows(known.x[order], known.target[order])
         held_out = rows(probe.x[: options.held_out], probe.target[: options.held_out])
-        weights = start(rng, 9, 10, usual)
-    return instance(rng, weights, stream, held_out, usual.batch)
+        weights = start(rng, 9, 10, defaults)
+    return instance(rng, weights, stream, held_out, defaults.batch)
 
 
-def outcome(episode: Episode, trace: Trace, how: How, output: str, noise: float) -> Outcome:
+def outcome(
+    episode: Episode, trace: Trace, params: NeuronParams, output: str, noise: float
+) -> Outcome:
     """Accuracy on held-out trials, with so much noise, while the answer counts; 1 is every one of them right."""
     target, when = episode.target["target"], episode.target["when"]
-    z = respond(trace.state, episode.target["s"], how, episode.target["seed"], noise)
+    z = respond(trace.state, episode.target["s"], params, episode.target["seed"], noise)
     lost = OUTPUTS[output].loss(z.swapaxes(0, 1), target[:, None])
     weight = when[:, None]
     mean = jnp.sum(z * weight[:, None], axis=0) / jnp.sum(when, axis=0)
@@ -190,7 +194,7 @@ def _share(z: Array, target: Array) -> Array:
 
 def build(options: TemporalCreditOptions) -> tuple[Setting, ...]:
     """One setting."""
-    usual = options.usual()
+    defaults = options.defaults()
     if options.kind == "delayed_decision":
         activation, output, leak = "tanh", "linear", options.dt / options.tau
         name = f"delay={options.delay}"
@@ -201,15 +205,15 @@ def build(options: TemporalCreditOptions) -> tuple[Setting, ...]:
         activation,
         output,
         leak,
-        usual.batch,
+        defaults.batch,
         options.noise,
         options.plastic_inputs,
         twin=twin,
     )
-    how = How(ACTIVATIONS[activation], leak, "current")
-    score = partial(outcome, how=how, output=output, noise=0.0 if twin else options.noise)
+    params = NeuronParams(ACTIVATIONS[activation], leak, "current")
+    score = partial(outcome, params=params, output=output, noise=0.0 if twin else options.noise)
     draw = partial(sample, options=options)
-    return (Setting(name, network, usual.rate, draw, READING, score, DELTA),)
+    return (Setting(name, network, defaults.rate, draw, READING, score, DELTA),)
 
 
 #: A search: what a synapse may read, a trace of its own that evolves too, and few evaluations, for each is dear.

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from substrate.devices import configure, give_back
+from substrate.devices import configure, release_free_memory
 
 configure()
 
@@ -46,7 +46,7 @@ def forgotten():
     """Programs compiled for a module go with it: kept, they are gigabytes by the end, and slow the rest down."""
     yield
     jax.clear_caches()
-    give_back()
+    release_free_memory()
 
 
 @pytest.fixture(params=RULES.values(), ids=RULES.keys())

@@ -21,7 +21,7 @@ from evolve.evaluation.interpreter import Interpreter
 from substrate.compilation.graph import Graph, Node, Number, lower_graph
 
 #: Operations of the rules between which costs are drawn as a line, and rules of one program.
-SHORT, LONG, BUNDLES = 4, 12, (1, 4, 16)
+SHORT, LONG, BUNDLE_SIZES = 4, 12, (1, 4, 16)
 
 
 def measure(sizes: Sizes, say: Say) -> list[Figure]:
@@ -41,7 +41,7 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
     for length in (SHORT, LONG):
         say(f"rules of {length} operations on 10 sets x 64 x 500")
         graphs = [chain(length, i) for i in range(count)]
-        some = graphs[: BUNDLES[-1]]
+        some = graphs[: BUNDLE_SIZES[-1]]
         run = _program(some, arena)
         ways = {
             "interpreter": (partial(interpreter.fitness, graphs), count),
@@ -52,7 +52,7 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
             what = f"{length} operations, {name}"
             figures.append(_figure(f"{name}.{length}", what, "ns an update", spent))
             slopes[name][length] = min(spent)
-    for bundle in BUNDLES:
+    for bundle in BUNDLE_SIZES:
         say(f"compiling {bundle} in a program")
         spent = []
         for turn in range(min(repeats, 3)):
@@ -63,8 +63,8 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
         figures.append(
             _figure(f"compile.{bundle}", f"compile, {bundle} rules a program", "s a rule", spent)
         )
-    alone, among = (min(f.values) for f in (figures[-len(BUNDLES)], figures[-1]))
-    most = BUNDLES[-1]
+    alone, among = (min(f.values) for f in (figures[-len(BUNDLE_SIZES)], figures[-1]))
+    most = BUNDLE_SIZES[-1]
     rule = (most * among - alone) / (most - 1)
     follow = {"start": figures[0].values[0], "program": max(0.0, alone - rule), "rule": rule}
     for name, (base, per) in {
@@ -98,7 +98,7 @@ def chain(length: int, number: int) -> Graph:
 def _program(graphs: list[Graph], arena: Arena) -> Any:
     """A program of these rules on an arena of one setting, compiled."""
     rules = [partial(compiled.same, lower_graph(graph)) for graph in graphs]
-    episodes = arena.beside(0, compiled.side_by_side(arena.episodes[0], 1))
+    episodes = arena.side_by_side(0, compiled.groups_per_call(arena.episodes[0], 1))
     nothing: list[dict[str, Any]] = [{} for _ in graphs]
     arguments = nothing, np.ones(1, np.float32), episodes
     with compiled.unkept():

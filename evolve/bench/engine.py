@@ -16,7 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from evolve.bench.figures import Figure, Say, in_turns, ratio, timed
 from evolve.bench.workloads import Sizes, published, random_rules, training, updates, wide, words
 from evolve.config.run_config import RunConfig
-from evolve.evaluation.arena import Arena, foldable, learn
+from evolve.evaluation.arena import Arena, can_merge_lanes, learn
 from evolve.evaluation.interpreter import Interpreter
 from rules_zoo import RULES
 from substrate.compilation.graph import Graph, to_rule
@@ -163,10 +163,10 @@ class Alone:
         setting = arena.settings[0]
 
         def one(rule: Rule, episodes: Any) -> Array:
-            folded = foldable(episodes, 1)
+            merged = can_merge_lanes(episodes, 1)
             gains = jnp.ones(1, jnp.float32)
             return lax.map(
-                lambda e: learn(setting, lower(rule), e, gains, folded, full=False)[0], episodes
+                lambda e: learn(setting, lower(rule), e, gains, merged, full=False)[0], episodes
             )
 
         return jax.jit(lambda episodes: [one(rule, episodes) for rule in rules])
@@ -190,19 +190,19 @@ def numpy_weights(graph: Graph, arena: Arena) -> np.ndarray:
     assert isinstance(output, int), "a random rule has operations"
     with np.errstate(all="ignore"):
         for x in x_all:
-            seen: dict[Any, Any] = {
+            observed: dict[Any, Any] = {
                 "pre": x,
                 "w": w,
                 "post": (w * x).sum(axis=1, keepdims=True),
             }
             for i, (function, a, b) in enumerate(graph.nodes):
-                seen[i] = UFUNCS[function](_value(seen, a), _value(seen, b))
-            w = w + arena.settings[0].rate * seen[output]
+                observed[i] = UFUNCS[function](_value(observed, a), _value(observed, b))
+            w = w + arena.settings[0].rate * observed[output]
     return w
 
 
-def _value(seen: dict[Any, Any], operand: Any) -> Any:
-    return operand.value if hasattr(operand, "value") else seen[operand]
+def _value(observed: dict[Any, Any], operand: Any) -> Any:
+    return operand.value if hasattr(operand, "value") else observed[operand]
 
 
 def by_hand(rate: float) -> Callable[[Array, Array], Array]:

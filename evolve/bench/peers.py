@@ -63,7 +63,7 @@ def _allowed() -> str:
     return f"A peer's line is a JSON object: {kinds}."
 
 
-def beside(
+def compare(
     figures: Sequence[Figure], peers: Sequence[Mapping[str, Any]], cores: int
 ) -> list[dict[str, Any]]:
     """Every figure that a peer has too, with the ratio; above 1 ours is the better one."""

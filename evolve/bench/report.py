@@ -69,7 +69,7 @@ def measure(part: str, sizes: Sizes, found: Sequence[dict[str, Any]], say: Say) 
         "load": round(os.getloadavg()[0], 2),  # of the last minute, our own included
         "parts": list(chosen),
         "figures": {figure.name: figure.record() for figure in figures},
-        "beside": peers.beside(figures, found, cores),
+        "beside": peers.compare(figures, found, cores),
     }
 
 

@@ -21,11 +21,11 @@ from evolve.evaluation.evaluator import Interpreted
 from evolve.evaluation.interpreter import WIDTH
 from evolve.ranking.compare import measure as scores_of
 from evolve.running.interrupt import Interrupt
-from evolve.running.log import View
+from evolve.running.log import RunView
 from evolve.running.loop import Job, _search
-from evolve.running.parallel_seeds import alone_on_a_core, shares_of, spread
+from evolve.running.parallel_seeds import prepare_worker, run_in_processes, shares_of
 from evolve.running.result import Progress
-from evolve.search.lookahead import Pilot
+from evolve.search.lookahead import Lookahead
 from rules_zoo import RULES
 
 #: The published search is done when it has reached this rule's training score.
@@ -74,15 +74,15 @@ def _stopping(config: RunConfig, **stop: float) -> RunConfig:
 
 def go(ready: Ready, configs: Sequence[RunConfig]) -> Way:
     """Run the searches from the first generation to the last."""
-    view: Any = View()
+    view: Any = RunView()
     jobs = [
-        Job(c, view, arena, Pilot(c.grid, c.plan, c.seed, c.stop.generations))
+        Job(c, view, arena, Lookahead(c.grid, c.plan, c.seed, c.stop.generations))
         for c, arena in zip(configs, ready.arenas, strict=True)
     ]
     before = time.process_time()
     seconds = _search(jobs, ready.interpreter, Interrupt())
     busy = (time.process_time() - before) / seconds
-    evaluations = sum(j.pilot.state.evaluations for j in jobs)
+    evaluations = sum(j.lookahead.state.evaluations for j in jobs)
     return Way(seconds, busy, evaluations, [j.history for j in jobs])
 
 
@@ -93,7 +93,7 @@ def go_spread(configs: Sequence[RunConfig]) -> Way:
         return go(_prepared(tuple(configs)), configs)
     with TemporaryDirectory() as folder:
         shares = [(tuple(configs[i::count]), Path(folder), count) for i in range(count)]
-        with spread(_share, shares) as found:
+        with run_in_processes(_share, shares) as found:
             began, ended, ways = zip(*found.result(), strict=True)
     seconds = max(ended) - min(began)
     return Way(
@@ -106,7 +106,7 @@ def go_spread(configs: Sequence[RunConfig]) -> Way:
 
 def _share(configs: tuple[RunConfig, ...], folder: Path, count: int) -> tuple[float, float, Way]:
     """What one process does, and from when to when: all begin when the last is ready."""
-    alone_on_a_core()
+    prepare_worker()
     ready = _prepared(configs)
     (folder / str(os.getpid())).touch()
     while len(list(folder.iterdir())) < count:
@@ -160,7 +160,7 @@ def _runs(count: int) -> str:
 
 def _cost(fitness: str, columns: int, count: int, ways: Sequence[Way]) -> list[Figure]:
     """Microseconds a rule that was run, and a rule that was judged: who keeps no table runs all of the latter."""
-    history = [p.tally for own in ways[0].histories for p in own]
+    history = [p.stats for own in ways[0].histories for p in own]
     children, silent = (sum(getattr(t, key) for t in history) for key in ("children", "silent"))
     notes = {
         "columns": columns,
@@ -232,4 +232,4 @@ def _reach(config: RunConfig) -> tuple[float, float] | None:
     measured = scores_of([RULES[RIVAL]], {RIVAL: (1.0,)}, ready.arenas[0], ready.interpreter)
     level = float(measured[RIVAL].fitness[0])
     last = go(ready, [_stopping(config, score=level)]).histories[0][-1]
-    return (last.seconds, float(last.evaluations)) if last.tally.best >= level else None
+    return (last.seconds, float(last.evaluations)) if last.stats.best >= level else None

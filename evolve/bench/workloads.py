@@ -10,7 +10,7 @@ from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.search.genome import draw, express
+from evolve.search.genome import express, random_genome
 from substrate.compilation.graph import Graph
 
 #: The published search (`runs/mettler2021_pca.toml`), but for columns, fitness, stop and seed.
@@ -109,7 +109,7 @@ def random_rules(config: RunConfig, count: int, interpreter: Interpreter) -> lis
     while len(kept) < count:
         batch: list[Graph] = []
         while len(batch) < count:
-            phenotype = express(grid, draw(grid, rng))
+            phenotype = express(grid, random_genome(grid, rng))
             if phenotype.key not in met and 5 <= len(phenotype.graph.nodes) <= 9:
                 met.add(phenotype.key)
                 batch.append(phenotype.graph)

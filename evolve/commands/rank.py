@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.config.engine_choice import Work, choose, size
+from evolve.config.engine_choice import Workload, choose_engine, size
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, setting, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.exports import export
-from evolve.ranking.compare import difference
-from evolve.ranking.compare import rank as rank_rules
+from evolve.ranking.compare import difference, rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
 from evolve.ranking.table import Table
 from evolve.running.select_champion import baselines
@@ -54,8 +53,8 @@ def ranking(
     evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
     # Tuning has two rounds and costs as much as the test.
     times, runs = (3, 2) if tune_rate else (1, 1)
-    work = Work(times * len(rules), times, runs * len(rules), *size(config, instances))
-    choice = choose(work, config.engine)
+    work = Workload(times * len(rules), times, runs * len(rules), *size(config, instances))
+    choice = choose_engine(work, config.engine)
     if choice.engine == "compiled":
         evaluator = Compiled([arena])
     rows = rank_rules(list(rules.values()), arena, evaluator, training)

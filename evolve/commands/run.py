@@ -12,9 +12,9 @@ import jax
 from evolve.config.engine_choice import Choice, decide
 from evolve.config.run_config import RunConfig
 from evolve.report.artifacts import write_artifacts
-from evolve.running.log import Recorder, View
+from evolve.running.log import Recorder, RunView
 from evolve.running.loop import run
-from evolve.running.parallel_seeds import run_spread
+from evolve.running.parallel_seeds import run_seeds
 from evolve.running.result import Result
 from evolve.tracking.find_rule import find_rule
 from evolve.tracking.run_log import PAUSE
@@ -25,7 +25,7 @@ from substrate.devices import configure
 POINTS = 40
 
 
-def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
+def launch(config: RunConfig, folder: Path, view: RunView) -> tuple[str, Result]:
     """Run a configuration with everything recorded in the store of a folder."""
     configure()
     start = config.variation.start
@@ -44,7 +44,7 @@ def launch(config: RunConfig, folder: Path, view: View) -> tuple[str, Result]:
 
 
 def launch_seeds(
-    config: RunConfig, seeds: int, folder: Path, view: View
+    config: RunConfig, seeds: int, folder: Path, view: RunView
 ) -> tuple[list[str], list[Result]]:
     """Run a configuration with several seeds, from its own on; their searches advance together, on every core.
 
@@ -71,8 +71,10 @@ def launch_seeds(
             )
             for c in configs
         ]
-        recorders = [Recorder(log, view if i == 0 else View(), every) for i, log in enumerate(logs)]
-        results = run_spread(configs, recorders, founder)
+        recorders = [
+            Recorder(log, view if i == 0 else RunView(), every) for i, log in enumerate(logs)
+        ]
+        results = run_seeds(configs, recorders, founder)
         view.phase("writing artifacts")
         for log, result in zip(logs, results, strict=True):
             write_artifacts(log, result, pictures_too=False)
@@ -97,7 +99,7 @@ def _tags(config: RunConfig) -> dict[str, str]:
 def _engine(choice: Choice) -> dict[str, str]:
     """Why the engine among a run's parameters is the one it is."""
     return {
-        "engine.asked": choice.asked,
+        "engine.requested": choice.requested,
         "engine.interpreter_s": f"{choice.interpreter:.3g}",
         "engine.compiled_s": f"{choice.compiled:.3g}",
     }

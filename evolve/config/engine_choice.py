@@ -18,8 +18,8 @@ import jax
 import numpy as np
 
 from evolve.config.run_config import RunConfig
-from evolve.evaluation.compiled import BUNDLE
-from tasks.base import draw
+from evolve.evaluation.compiled import RULES_PER_PROGRAM
+from tasks.base import draw_instances
 
 #: Instructions of a typical rule in a search, and the share of children whose formula is new.
 TYPICAL, NEW = 8, 0.3
@@ -51,7 +51,7 @@ COSTS = Costs(
 )
 
 
-class Work(NamedTuple):
+class Workload(NamedTuple):
     """What is to be done."""
 
     rules: int  # to compile, if they are compiled
@@ -68,15 +68,15 @@ class Choice(NamedTuple):
     engine: str
     interpreter: float
     compiled: float
-    asked: str = "auto"
+    requested: str = "auto"
 
     def __str__(self) -> str:
-        why = "as asked" if self.asked != "auto" else "by estimate"
+        why = "as requested" if self.requested != "auto" else "by estimate"
         return f"{self.engine} {why}: interpreter {self.interpreter:.3g} s, compiled {self.compiled:.3g} s"
 
 
-def choose(work: Work, asked: str = "auto", costs: Costs = COSTS) -> Choice:
-    """The cheaper engine, or the one that was asked for."""
+def choose_engine(work: Workload, requested: str = "auto", costs: Costs = COSTS) -> Choice:
+    """The cheaper engine, or the one that was requested for."""
     updates = 1e-9 * work.runs * work.updates
     interpreter = costs.start + updates * (
         costs.interpreted + costs.instruction * work.instructions
@@ -85,14 +85,14 @@ def choose(work: Work, asked: str = "auto", costs: Costs = COSTS) -> Choice:
         costs.compiled + costs.operation * work.instructions
     )
     cheaper = "interpreter" if interpreter <= compiled else "compiled"
-    return Choice(cheaper if asked == "auto" else asked, interpreter, compiled, asked)
+    return Choice(cheaper if requested == "auto" else requested, interpreter, compiled, requested)
 
 
 def size(config: RunConfig, instances: int) -> tuple[float, int]:
     """Updates of one rule on so many instances per setting, and the arrays of weights."""
     total = arrays = 0
     for index, setting in enumerate(config.settings):
-        episode: Any = draw(setting, (config.seed, index), "train", range(1))
+        episode: Any = draw_instances(setting, (config.seed, index), "train", range(1))
         weights = jax.tree.leaves(episode.w0)
         synapses = sum(int(np.prod(w.shape)) for w in weights)
         total += synapses * len(jax.tree.leaves(episode.drive)[0]) * setting.network.updates
@@ -104,7 +104,7 @@ def decide(config: RunConfig) -> tuple[RunConfig, Choice]:
     """Put the engine that a search is to use in the place of `auto`."""
     plan = config.plan
     new, generations = NEW * plan.islands * plan.children, config.stop.generations
-    rules, programs = max(1, round(new * generations)), ceil(new / BUNDLE) * generations
-    work = Work(rules, programs, rules, *size(config, config.instances.train))
-    choice = choose(work, config.engine)
+    rules, programs = max(1, round(new * generations)), ceil(new / RULES_PER_PROGRAM) * generations
+    work = Workload(rules, programs, rules, *size(config, config.instances.train))
+    choice = choose_engine(work, config.engine)
     return config.model_copy(update={"engine": choice.engine}), choice

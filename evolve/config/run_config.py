@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.config.settings import merge, validated
-from evolve.evaluation.arena import shown
+from evolve.evaluation.arena import common_observables
 from evolve.search.genome import Grid
 from evolve.search.individual import Individual
 from evolve.search.islands import Plan
@@ -22,7 +22,7 @@ from substrate.errors import UserError, unknown
 from substrate.functions import PRIMITIVES
 from substrate.hardware import Profile, admissible, graph_cost, profile
 from substrate.rule import FORWARD, Slow
-from substrate.vocabulary import VOCABULARY, observables
+from substrate.vocabulary import VOCABULARY, require_observables
 from tasks import FAMILIES
 from tasks.base import Family, Options, Setting
 
@@ -238,8 +238,10 @@ class RunConfig(Closed):
 
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
-        shows = shown(self.settings)
-        observables(frozenset(self.genes.terminals), shows[FORWARD], f"The search on {self.task!r}")
+        available = common_observables(self.settings)
+        require_observables(
+            frozenset(self.genes.terminals), available[FORWARD], f"The search on {self.task!r}"
+        )
         chip = self.profile  # refuses unknown profiles
         if self.admission == "restrict":
             admissible(chip, self.genes.terminals, self.genes.primitives, self.slow)

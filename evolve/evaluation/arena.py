@@ -13,13 +13,13 @@ from jax import Array
 from substrate.errors import UserError
 from substrate.hardware import Chip, Lanes, Profile
 from substrate.plasticity import Plasticity
-from substrate.simulate import Episode, Trace, Window, cut, fold, simulate
-from tasks.base import SPLITS, Family, Options, Outcome, Setting, draw
+from substrate.simulate import Episode, Trace, Window, cut, merge_lanes, simulate
+from tasks.base import SPLITS, Family, Options, Outcome, Setting, draw_instances
 
 #: Score of an individual whose weights diverged, and the least that any instance can score.
 WORST = -1.0
 #: Instances that learn together.
-GROUP = 10
+INSTANCES_PER_GROUP = 10
 #: Synapses of a projection from which on lanes run apart.
 LARGE = 1000
 #: Folding the lanes repeats the inputs for every individual of a block; not beyond this many numbers.
@@ -70,7 +70,7 @@ class Arena:
     seed, split
         Choose the stream of instances.
     instances
-        Per setting; rounded up to a multiple of `GROUP`.
+        Per setting; rounded up to a multiple of `INSTANCES_PER_GROUP`.
     hardware
         The chip that the networks run on; its instances take turns, and those of different splits never meet.
     """
@@ -85,15 +85,20 @@ class Arena:
         hardware: Profile | None = None,
     ) -> None:
         self.settings = _settings(family.build, options)
-        groups = range(-(-instances // GROUP))
-        self.instances = len(groups) * GROUP
+        groups = range(-(-instances // INSTANCES_PER_GROUP))
+        self.instances = len(groups) * INSTANCES_PER_GROUP
         self.hardware = None if hardware is None or hardware.ideal else hardware
         if self.hardware is not None:
             self.settings = tuple(replace(s, profile=self.hardware) for s in self.settings)
 
         def stacked(index: int, setting: Setting) -> Episode:
             drawn = [
-                draw(setting, (seed, index), split, range(g * GROUP, (g + 1) * GROUP))
+                draw_instances(
+                    setting,
+                    (seed, index),
+                    split,
+                    range(g * INSTANCES_PER_GROUP, (g + 1) * INSTANCES_PER_GROUP),
+                )
                 for g in groups
             ]
             whole = jax.tree.map(lambda *arrays: np.stack(arrays), *drawn)
@@ -107,9 +112,9 @@ class Arena:
             stacked(i, s) for i, s in enumerate(self.settings)
         )
         self.bounds: Bounds | None = None  # measured on first use, by not learning
-        self._beside: dict[tuple[int, int], Episode] = {}
+        self._side_by_side: dict[tuple[int, int], Episode] = {}
 
-    def beside(self, index: int, width: int) -> Episode:
+    def side_by_side(self, index: int, width: int) -> Episode:
         """The episodes of a setting with `width` groups side by side: arrays (call, ..., GROUP, width).
 
         The last groups are repeated where the number of groups is no multiple.
@@ -123,23 +128,23 @@ class Arena:
 
         if width == 1:
             return self.episodes[index]
-        if (index, width) not in self._beside:
-            self._beside[index, width] = jax.tree.map(laid, self.episodes[index])
-        return self._beside[index, width]
+        if (index, width) not in self._side_by_side:
+            self._side_by_side[index, width] = jax.tree.map(laid, self.episodes[index])
+        return self._side_by_side[index, width]
 
     @property
-    def shows(self) -> Mapping[str, frozenset[str]]:
+    def observables(self) -> Mapping[str, frozenset[str]]:
         """What the synapses of each plastic projection observe in every setting."""
-        return shown(self.settings)
+        return common_observables(self.settings)
 
 
-def shown(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
+def common_observables(settings: Sequence[Setting]) -> Mapping[str, frozenset[str]]:
     """The plastic projections that all settings have, and what their synapses observe everywhere."""
-    networks = [setting.network.shows for setting in settings]
+    observed = [setting.network.observables for setting in settings]
     return {
-        projection: frozenset.intersection(*(shows[projection] for shows in networks))
-        for projection in networks[0]
-        if all(projection in shows for shows in networks)
+        projection: frozenset.intersection(*(own[projection] for own in observed))
+        for projection in observed[0]
+        if all(projection in own for own in observed)
     }
 
 
@@ -158,7 +163,7 @@ def lanes(profile: Profile, seed: int, split: str, instances: int) -> Lanes:
         return np.random.SeedSequence(seed, spawn_key=(0xC419, stream, kind)).generate_state(count)
 
     chips = keys(0, profile.chips)[np.arange(instances) % profile.chips]
-    return Lanes(*(a.reshape(-1, GROUP, 1) for a in (chips, keys(1, instances))))
+    return Lanes(*(a.reshape(-1, INSTANCES_PER_GROUP, 1) for a in (chips, keys(1, instances))))
 
 
 def fits(profile: Profile, episode: Episode) -> None:
@@ -178,7 +183,7 @@ def fits(profile: Profile, episode: Episode) -> None:
         )
 
 
-def mounted(setting: Setting, plasticity: Plasticity, episode: Episode) -> Plasticity:
+def with_chip(setting: Setting, plasticity: Plasticity, episode: Episode) -> Plasticity:
     """The plasticity on the setting's chips, if it has any."""
     if setting.profile is None or setting.profile.ideal:
         return plasticity
@@ -190,8 +195,8 @@ def learn(
     plasticity: Plasticity,
     episode: Episode,
     gains: Array,
-    folded: bool,
-    apart: bool = False,
+    merged: bool,
+    vmapped: bool = False,
     chunks: Array | None = None,
     window: Window | None = None,
     full: bool = True,
@@ -214,25 +219,27 @@ def learn(
     full
         Whether metrics are wanted; what only they need is not gathered otherwise.
     """
-    if apart:
-        return _apart(setting, plasticity, episode, gains, full)
+    if vmapped:
+        return _vmapped(setting, plasticity, episode, gains, full)
     individuals = gains.shape[0]
-    rate = setting.rate * jnp.broadcast_to(gains, (GROUP, individuals))
-    if folded:
-        window = _folded(window or partial(cut, episode.drive), individuals)
-        episode = fold(episode._replace(drive=None), individuals)._replace(drive=episode.drive)
-        rate = fold(rate, individuals)
+    rate = setting.rate * jnp.broadcast_to(gains, (INSTANCES_PER_GROUP, individuals))
+    if merged:
+        window = _merge_window(window or partial(cut, episode.drive), individuals)
+        episode = merge_lanes(episode._replace(drive=None), individuals)._replace(
+            drive=episode.drive
+        )
+        rate = merge_lanes(rate, individuals)
     quality, ceiling, metrics = _lanes(setting, plasticity, episode, rate, full, chunks, window)
 
     def shaped(values: Array) -> Array:
-        return values.reshape(GROUP, individuals)
+        return values.reshape(INSTANCES_PER_GROUP, individuals)
 
     return shaped(quality), shaped(ceiling), {name: shaped(m) for name, m in metrics.items()}
 
 
-def _folded(window: Window, individuals: int) -> Window:
+def _merge_window(window: Window, individuals: int) -> Window:
     """Fold inputs as they are needed: all at once, they would not stay in the processor's cache."""
-    return lambda start, steps: fold(window(start, steps), individuals)
+    return lambda start, steps: merge_lanes(window(start, steps), individuals)
 
 
 def _lanes(
@@ -245,7 +252,7 @@ def _lanes(
     window: Window | None = None,
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Results in the shape of the lanes, (K, P), which is that of the rate."""
-    plasticity = mounted(setting, plasticity, episode)
+    plasticity = with_chip(setting, plasticity, episode)
 
     def score(trace: Trace) -> Outcome:
         outcome = setting.score(episode, trace)
@@ -264,14 +271,14 @@ def _lanes(
     )
     outcome = score(trace)
 
-    def living(values: Array) -> Array:
+    def alive_lanes(values: Array) -> Array:
         return jnp.where(trace.alive, values, jnp.nan)
 
-    metrics = {name: living(values) for name, values in outcome.metrics.items()}
-    return living(outcome.quality), jnp.broadcast_to(outcome.ceiling, rate.shape), metrics
+    metrics = {name: alive_lanes(values) for name, values in outcome.metrics.items()}
+    return alive_lanes(outcome.quality), jnp.broadcast_to(outcome.ceiling, rate.shape), metrics
 
 
-def _apart(
+def _vmapped(
     setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array, full: bool
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Results (GROUP, P) of lanes that run one by one, as far as the program can tell."""
@@ -288,12 +295,12 @@ def _apart(
     return jax.vmap(jax.vmap(lane, in_axes=(places, 0)), in_axes=(groups, None))(own, gains)
 
 
-def large(episodes: Episode) -> bool:
+def prefers_vmap(episodes: Episode) -> bool:
     """Whether a projection has so many synapses that lanes had better run apart; arrays end in (pre, GROUP, 1)."""
     return any(int(np.prod(w.shape[-4:-2])) >= LARGE for w in jax.tree.leaves(episodes.w0))
 
 
-def foldable(episodes: Episode, individuals: int, leading: int = 0) -> bool:
+def can_merge_lanes(episodes: Episode, individuals: int, leading: int = 0) -> bool:
     """Whether one episode's inputs may be repeated so often; arrays have so many axes before their own."""
     numbers = sum(int(np.prod(a.shape[leading:])) for a in jax.tree.leaves(episodes.drive))
     return numbers * individuals <= FOLD_LIMIT

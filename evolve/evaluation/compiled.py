@@ -1,8 +1,8 @@
 """Rules compiled on their own, one or several in a program: where the interpreter does not reach, or costs more.
 
 A program is made once for a rule's equations, a setting and a shape; constants, rates and instances are arguments,
-so another arena or seed of the same task compiles nothing. Up to `BESIDE` groups of instances learn side by side,
-since a single rule on a small network leaves most of a vector idle.
+so another arena or seed of the same task compiles nothing. Up to `GROUPS_PER_CALL` groups of instances learn side by
+side, since a single rule on a small network leaves most of a vector idle.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,20 +18,20 @@ import numpy as np
 from jax import Array, lax
 
 from evolve.evaluation import fixed_projections
-from evolve.evaluation.arena import Arena, Bounds, Raw, Scores, foldable, large, learn
+from evolve.evaluation.arena import Arena, Bounds, Raw, Scores, can_merge_lanes, learn, prefers_vmap
 from substrate.compilation.graph import Graph, lower_graph
 from substrate.compilation.lowering import lower
-from substrate.networks.base import refuse
+from substrate.networks.base import require_compatible
 from substrate.plasticity import Plasticity
 from substrate.rule import Rule, Slow
 from substrate.simulate import Episode
 from tasks.base import Setting
 
 #: Groups of instances that learn side by side.
-BESIDE = 10
+GROUPS_PER_CALL = 10
 
 #: Rules of one program: alone each costs twice as much to compile as with fifteen others.
-BUNDLE = 16
+RULES_PER_PROGRAM = 16
 
 
 class Same:
@@ -79,26 +79,33 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
         If a rule reads what the task's network does not show.
     """
     for rule in rules:
-        refuse(rule, arena.shows)
+        require_compatible(rule, arena.observables)
     skeletons = tuple(_skeleton(rule) for rule in rules)
     constants = [{k: np.float32(v) for k, v in rule.constants.items()} for rule in rules]
     factors = np.asarray(gains, np.float32)
     answers = []
     for index, setting in enumerate(arena.settings):
-        width = side_by_side(arena.episodes[index], len(gains))
+        width = groups_per_call(arena.episodes[index], len(gains))
         run = _program(skeletons, Same(setting))
-        answers.append(run(constants, factors, arena.beside(index, width)))
+        answers.append(run(constants, factors, arena.side_by_side(index, width)))
     return [
         _ordered([answer[i] for answer in answers], arena, len(gains)) for i in range(len(rules))
     ]
 
 
-def side_by_side(episodes: Episode, gains: int) -> int:
+def groups_per_call(episodes: Episode, gains: int) -> int:
     """How many groups learn side by side; the last call is filled up, so they are dealt out evenly."""
-    if large(episodes):
+    if prefers_vmap(episodes):
         return 1
     groups = len(jax.tree.leaves(episodes.drive)[0])
-    most = next((n for n in range(BESIDE, 1, -1) if foldable(episodes, n * gains, leading=1)), 1)
+    most = next(
+        (
+            n
+            for n in range(GROUPS_PER_CALL, 1, -1)
+            if can_merge_lanes(episodes, n * gains, leading=1)
+        ),
+        1,
+    )
     calls = -(-groups // most)
     return -(-groups // calls)
 
@@ -123,13 +130,13 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
         factors = jnp.tile(gains, width)
 
         def together(episode: Any) -> list[Any]:
-            folded = foldable(episode, count)  # the inputs of all groups are there already
+            merged = can_merge_lanes(episode, count)  # the inputs of all groups are there already
             if width > 1:
                 episode = jax.tree.map(lambda a: jnp.repeat(a, count, axis=-1), episode)
-            apart, answers = large(episode), []
+            vmapped, answers = prefers_vmap(episode), []
             for rule, values in zip(rules, constants, strict=True):
                 answers.append(
-                    learn(setting, rule(values), episode, factors, folded, apart, full=full)
+                    learn(setting, rule(values), episode, factors, merged, vmapped, full=full)
                 )
             return answers
 
@@ -140,16 +147,19 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
 
 def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()) -> np.ndarray:
     """Qualities (individual, setting, instance) of rules that are met once: their programs are forgotten again."""
-    bundles = [graphs[first : first + BUNDLE] for first in range(0, len(graphs), BUNDLE)]
+    bundles = [
+        graphs[first : first + RULES_PER_PROGRAM]
+        for first in range(0, len(graphs), RULES_PER_PROGRAM)
+    ]
 
     def one(some: Sequence[Graph], device: jax.Device) -> np.ndarray:
-        other = fixed_projections.company(arena.settings)
-        lowered = [fixed_projections.beside(lower_graph(graph, slow), other) for graph in some]
+        other = fixed_projections.fixed_rules(arena.settings)
+        lowered = [fixed_projections.with_fixed(lower_graph(graph, slow), other) for graph in some]
         rules = [partial(same, plasticity) for plasticity in lowered]
         with jax.default_device(device):
             answers = []
             for index, setting in enumerate(arena.settings):
-                episodes = arena.beside(index, side_by_side(arena.episodes[index], 1))
+                episodes = arena.side_by_side(index, groups_per_call(arena.episodes[index], 1))
                 run = jitted(rules, setting, full=False)
                 answers.append(run([{} for _ in some], np.ones(1, np.float32), episodes))
             parts = ([answer[i] for answer in answers] for i in range(len(some)))

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from evolve.evaluation.arena import GROUP, foldable, learn
-from evolve.evaluation.fixed_projections import beside
-from evolve.evaluation.layout import Layout, Order
+from evolve.evaluation.arena import INSTANCES_PER_GROUP, can_merge_lanes, learn
+from evolve.evaluation.fixed_projections import with_fixed
+from evolve.evaluation.layout import BlockSpec, Layout
 from substrate.compilation.interpreter import interpret
 from substrate.rule import Slow
-from substrate.simulate import Episode, fold
+from substrate.simulate import Episode, merge_lanes
 from tasks.base import Setting
 
 
@@ -51,17 +51,17 @@ class Blocks:
     ) -> Any:
         """Run this device's blocks through the groups of one setting; what is not run is nan."""
         blocks, groups = table.shape[0], self.groups
-        units = self.layout.order(table[0]).units  # the same in all rows
+        units = self.layout.unpack(table[0]).units  # the same in all rows
         begin, end = jnp.clip(units - index * groups, 0, groups)
-        folded = foldable(episodes, self.layout.width, leading=2)
+        merged = can_merge_lanes(episodes, self.layout.width, leading=2)
 
-        def on(tier: int, order: Order, group: Array) -> Any:
+        def on(tier: int, order: BlockSpec, group: Array) -> Any:
             mine = jax.tree.map(
-                lambda a: _lanes(a, folded), self.layout.programs(order.codes, tier)
+                lambda a: _lanes(a, merged), self.layout.programs(order.codes, tier)
             )
             length = dict(zip(self.layout.outputs, order.lengths, strict=True))
-            plasticity = beside(
-                interpret(mine, length, self.layout.machines[tier], self.slow), setting.company
+            plasticity = with_fixed(
+                interpret(mine, length, self.layout.machines[tier], self.slow), setting.fixed_rules
             )
             arenas = order.arenas if self.layout.mixed else order.arenas[0]
 
@@ -85,7 +85,7 @@ class Blocks:
                 plasticity,
                 episode,
                 order.gains,
-                folded,
+                merged,
                 chunks=order.chunks,
                 window=window,
                 full=full,
@@ -94,7 +94,7 @@ class Blocks:
 
         def at(block: Array, group: Array) -> Any:
             machines = [partial(on, tier) for tier in range(len(self.layout.machines))]
-            order = self.layout.order(table[block])
+            order = self.layout.unpack(table[block])
             return lax.switch(order.tier, machines, order, group)
 
         def one(i: Array, results: Any) -> Any:
@@ -108,9 +108,11 @@ class Blocks:
         return lax.fori_loop(0, self.layout.used(table) * (end - begin), one, empty)
 
 
-def _lanes(code: Array, folded: bool) -> Array:
+def _lanes(code: Array, merged: bool) -> Array:
     """Repeat code (segment, SEGMENT, 1, P) for every instance of a group if the lanes are folded."""
-    if not folded:
+    if not merged:
         return code
     *front, _, individuals = code.shape
-    return fold(jnp.broadcast_to(code, (*front, GROUP, individuals)), individuals)
+    return merge_lanes(
+        jnp.broadcast_to(code, (*front, INSTANCES_PER_GROUP, individuals)), individuals
+    )

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from evolve.evaluation import compiled
-from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Raw, Scores, join
+from evolve.evaluation.arena import INSTANCES_PER_GROUP, WORST, Arena, Bounds, Raw, Scores, join
 from evolve.evaluation.interpreter import Interpreter
-from evolve.evaluation.layout import Codes
-from evolve.evaluation.pending import Answer
+from evolve.evaluation.layout import ScheduledRule
+from evolve.evaluation.pending import PendingScores
 from rules_zoo import RULES
 from substrate.compilation.graph import Graph
 from substrate.rule import Slow
@@ -28,7 +28,7 @@ class Evaluator(Protocol):
         """The same for each of several searches."""
 
     @property
-    def apart(self) -> bool:
+    def asynchronous(self) -> bool:
         """Whether rules are scored while the process does something else."""
 
     @property
@@ -41,8 +41,8 @@ class Evaluator(Protocol):
     def begin(
         self,
         wanted: Sequence[Sequence[Graph]],
-        hurdles: Sequence[Sequence[float]] | None = None,
-    ) -> Answer:
+        thresholds: Sequence[Sequence[float]] | None = None,
+    ) -> PendingScores:
         """Start on the fitness of the rules of several searches, each on its training instances.
 
         Of a rule that cannot reach its hurdle anything below it may be said.
@@ -86,7 +86,7 @@ class Interpreted(Interpreter):
 
     def each(
         self,
-        populations: Sequence[Sequence[Codes]],
+        populations: Sequence[Sequence[ScheduledRule]],
         arenas: Sequence[Arena],
         gains: Sequence[Sequence[float]] | None = None,
         full: bool = False,
@@ -126,7 +126,7 @@ class Interpreted(Interpreter):
 
     def _rows(self, arena: Arena) -> list[np.ndarray]:
         """The groups of an arena that are scored in each call."""
-        total = arena.instances // GROUP
+        total = arena.instances // INSTANCES_PER_GROUP
         firsts = range(0, total, self.groups)
         return [np.minimum(np.arange(f, f + self.groups), total - 1) for f in firsts]
 
@@ -136,7 +136,7 @@ def _cut(array: np.ndarray, mine: np.ndarray, instances: int) -> np.ndarray:
 
 
 class Compiled:
-    """Compiles every rule that it meets, up to `BUNDLE` in one program, and forgets the program.
+    """Compiles every rule that it meets, up to `RULES_PER_PROGRAM` in one program, and forgets the program.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Compiled:
     """
 
     lanes = width = 1  # every rule costs
-    apart = races = False
+    asynchronous = races = False
 
     def __init__(self, arenas: Sequence[Arena], slow: tuple[Slow, ...] = ()) -> None:
         self.arenas, self.slow = tuple(arenas), slow
@@ -158,8 +158,8 @@ class Compiled:
     def begin(
         self,
         wanted: Sequence[Sequence[Graph]],
-        hurdles: Sequence[Sequence[float]] | None = None,
-    ) -> Answer:
+        thresholds: Sequence[Sequence[float]] | None = None,
+    ) -> PendingScores:
         """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
         yield [
             self._scores(graphs, arena).fitness if graphs else np.empty(0)

@@ -13,24 +13,24 @@ from substrate.rule import FORWARD, Rule
 from tasks.base import Setting
 
 
-def company(settings: Sequence[Setting]) -> Rule | None:
+def fixed_rules(settings: Sequence[Setting]) -> Rule | None:
     """What the projections do that do not evolve; the same in all settings of a task."""
-    return settings[0].company
+    return settings[0].fixed_rules
 
 
-def beside(plasticity: Plasticity, other: Rule | None) -> Plasticity:
+def with_fixed(plasticity: Plasticity, other: Rule | None) -> Plasticity:
     """A plasticity in its company."""
     if other is None:
         return plasticity
     return plasticity._replace(dw={**lower(other).dw, **plasticity.dw}, reads=None)
 
 
-def together(rule: Rule, other: Rule | None) -> Rule:
+def full_rule(rule: Rule, other: Rule | None) -> Rule:
     """A rule that says what its company does."""
     return rule if other is None else replace(rule, dw={**rule.changes, **other.changes})
 
 
-def alone(rule: Rule, other: Rule | None) -> Rule | None:
+def evolving_part(rule: Rule, other: Rule | None) -> Rule | None:
     """A rule without its company, or None if it keeps another one."""
     if other is None:
         return rule

@@ -17,12 +17,21 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
-from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Raw, Scores, foldable, join
+from evolve.evaluation.arena import (
+    INSTANCES_PER_GROUP,
+    WORST,
+    Arena,
+    Bounds,
+    Raw,
+    Scores,
+    can_merge_lanes,
+    join,
+)
 from evolve.evaluation.device_program import Blocks
-from evolve.evaluation.layout import FOREVER, Codes, Layout
-from evolve.evaluation.pending import Answer, last
+from evolve.evaluation.layout import FOREVER, Layout, ScheduledRule
+from evolve.evaluation.pending import PendingScores, wait
 from substrate.compilation.graph import Graph, from_rule
-from substrate.compilation.interpreter import Machine, TooLong
+from substrate.compilation.interpreter import DoesNotFit, Machine
 from substrate.compilation.polynomials import Polynomials
 from substrate.rule import Rule, Slow
 from substrate.simulate import CHUNK
@@ -36,7 +45,7 @@ BLOCK_LIMIT = 32_768
 #: most of them diverge at once. A single one is not, for the others would wait for it.
 LONG, TRIAL = 16, 4
 #: The first group of the first setting, where a race begins, in arrays (individual, setting, instance).
-FIRST = 0, slice(0, GROUP)
+FIRST = 0, slice(0, INSTANCES_PER_GROUP)
 
 
 class Running(NamedTuple):
@@ -82,12 +91,12 @@ class Interpreter:
             largest = max(w[0].size for a in self.arenas[0].episodes for w in jax.tree.leaves(a.w0))
             self.width = max(1, min(WIDTH, BLOCK_LIMIT // largest))
         self.devices = len(devices)
-        self.apart = self.devices > 1 or devices[0].platform != "cpu"
+        self.asynchronous = self.devices > 1 or devices[0].platform != "cpu"
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
-        self.groups = self.arenas[0].instances // GROUP
+        self.groups = self.arenas[0].instances // INSTANCES_PER_GROUP
         mixed = len(self.arenas) > 1 and all(
-            foldable(e, self.width, leading=1) for e in self.arenas[0].episodes
+            can_merge_lanes(e, self.width, leading=1) for e in self.arenas[0].episodes
         )
         self.layout = Layout(self.machines, outputs, self.width, self.blocks, self.devices, mixed)
         self.compilations = 0
@@ -133,7 +142,7 @@ class Interpreter:
 
     def score(
         self,
-        population: Sequence[Codes],
+        population: Sequence[ScheduledRule],
         gains: Sequence[float] | None = None,
         full: bool = False,
         arena: Arena | None = None,
@@ -150,32 +159,32 @@ class Interpreter:
 
     def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
         """Fitness of the rules of several searches, each on the arena in its place, together."""
-        return last(self.begin(wanted))
+        return wait(self.begin(wanted))
 
     def begin(
         self,
         wanted: Sequence[Sequence[Graph]],
-        hurdles: Sequence[Sequence[float]] | None = None,
-    ) -> Answer:
+        thresholds: Sequence[Sequence[float]] | None = None,
+    ) -> PendingScores:
         """Start on the fitness of the rules of several searches.
 
-        A race: long rules are tried on a first chunk of steps, all on the first group of instances, and the rest is
-        for those who live and who, were they perfect from there on, would take their hurdle. Whoever would not gets
-        the fitness that it would then have.
+        This is a race. Long rules are tried on a first chunk of steps, all rules on the first group of instances.
+        The rest is for those that live and that could still reach their threshold if they were perfect from there
+        on. Any other rule gets the fitness that it would then have.
         """
         codes = [self._schedule(graphs) for graphs in wanted]
         population = [c for own in codes for c in own.values()]
         runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
         long = np.array([c.length > LONG for c in population], bool)
         long &= self._worth_trying and long.sum() > 1
-        bars = np.full(len(population), -np.inf)
-        if hurdles is not None and self.races:
-            bars = np.array([b[i] for b, own in zip(hurdles, codes, strict=True) for i in own])
+        least = np.full(len(population), -np.inf)
+        if thresholds is not None and self.races:
+            least = np.array([t[i] for t, own in zip(thresholds, codes, strict=True) for i in own])
         first, rest = (0, 1), (1, self._units)
         trial = self._start(population, np.flatnonzero(long), runs, chunks=1, units=first)
         short = self._start(population, np.flatnonzero(~long), runs, units=first)
 
-        def stages() -> Answer:
+        def stages() -> PendingScores:
             tried = self._qualities(trial)[:, *FIRST]
             alive = trial.members[~np.isnan(tried).any(axis=1)]
             heat = self._start(population, alive, runs, units=first)
@@ -185,7 +194,7 @@ class Interpreter:
             for running in (short, heat):
                 quality[running.members] = self._qualities(running)
             fitness = self._most(quality, runs)
-            going = np.flatnonzero(~(fitness + 1e-6 < bars) & (fitness > WORST))
+            going = np.flatnonzero(~(fitness + 1e-6 < least) & (fitness > WORST))
             if self._units > 1:
                 final = self._start(population, going, runs, units=rest)
                 if len(going):
@@ -215,7 +224,7 @@ class Interpreter:
     @property
     def _scored(self) -> tuple[int, int]:
         """Settings, and instances of each."""
-        return len(self.arenas[0].settings), GROUP * self.groups
+        return len(self.arenas[0].settings), INSTANCES_PER_GROUP * self.groups
 
     def _fitness(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
         """Fitness of individuals of several searches, as `Scores` has it."""
@@ -252,11 +261,11 @@ class Interpreter:
         """Compile every machine now, so that no generation waits for it later."""
         self._instances([self._still(0)], np.ones(1), False, self.arenas[0])
 
-    def _still(self, tier: int) -> Codes:
+    def _still(self, tier: int) -> ScheduledRule:
         code = self.machines[tier].schedule(from_rule(Rule("frozen", 0)))["dw"]
-        return Codes(dict.fromkeys(self.outputs, code), tier)
+        return ScheduledRule(dict.fromkeys(self.outputs, code), tier)
 
-    def schedule(self, graph: Graph) -> Codes:
+    def schedule(self, graph: Graph) -> ScheduledRule:
         """Make a rule ready to run.
 
         Raises
@@ -266,26 +275,26 @@ class Interpreter:
         """
         expanded = None
         if self._polynomials:
-            with suppress(TooLong):
+            with suppress(DoesNotFit):
                 expanded = self._polynomials[-1].expand(graph)
         for tier, machine in enumerate(self.machines):
-            with suppress(TooLong):
+            with suppress(DoesNotFit):
                 if not isinstance(machine, Polynomials):
-                    return Codes(machine.schedule(graph), tier)
+                    return ScheduledRule(machine.schedule(graph), tier)
                 if expanded is not None:
-                    return Codes(machine.ready(expanded), tier)
-        raise TooLong
+                    return ScheduledRule(machine.ready(expanded), tier)
+        raise DoesNotFit
 
-    def _schedule(self, graphs: Sequence[Graph]) -> dict[int, Codes]:
+    def _schedule(self, graphs: Sequence[Graph]) -> dict[int, ScheduledRule]:
         """Codes by place; rules that do not fit are left out."""
-        codes: dict[int, Codes] = {}
+        codes: dict[int, ScheduledRule] = {}
         for i, graph in enumerate(graphs):
-            with suppress(TooLong):
+            with suppress(DoesNotFit):
                 codes[i] = self.schedule(graph)
         return codes
 
     def _instances(
-        self, population: Sequence[Codes], gains: np.ndarray, full: bool, arena: Arena
+        self, population: Sequence[ScheduledRule], gains: np.ndarray, full: bool, arena: Arena
     ) -> Raw:
         """Score on all instances of an arena, as many at a time as the interpreter was built for."""
         runs = [0] * len(population)
@@ -300,7 +309,7 @@ class Interpreter:
 
     def _call(
         self,
-        population: Sequence[Codes],
+        population: Sequence[ScheduledRule],
         gains: np.ndarray,
         full: bool,
         episodes: Any,
@@ -314,7 +323,7 @@ class Interpreter:
 
     def _start(
         self,
-        population: Sequence[Codes],
+        population: Sequence[ScheduledRule],
         places: np.ndarray,
         runs: Sequence[int] | np.ndarray,
         *,
@@ -327,7 +336,7 @@ class Interpreter:
         """Hand blocks of the individuals in these places to the devices, which run them while we go on."""
         raw, lanes, members = [], [], []
         for blocks in self.layout.deal(population, places.tolist(), runs):
-            table, own = self.layout.orders(population, blocks, gains, chunks, units)
+            table, own = self.layout.pack(population, blocks, gains, chunks, units)
             data = self._together if episodes is None else episodes
             raw.append(self._line.submit(self._run[full], table, data))
             lanes.append(own)
@@ -385,7 +394,7 @@ class Interpreter:
     def _parts(self, arena: Arena) -> list[Any]:
         """One arena's episodes in parts of this interpreter's shape; sent once."""
         if id(arena) not in self._resident:
-            total = arena.instances // GROUP
+            total = arena.instances // INSTANCES_PER_GROUP
             firsts = range(0, total, self.groups)
             rows = [np.minimum(np.arange(f, f + self.groups), total - 1) for f in firsts]
             # The arena is kept too, so that its id is not given to another.

@@ -22,7 +22,7 @@ from substrate.compilation.polynomials import Coefficients, Polynomials
 FOREVER = 2**31 - 1
 
 
-class Codes(NamedTuple):
+class ScheduledRule(NamedTuple):
     """One individual, ready to run."""
 
     equations: Mapping[str, Code | Coefficients]
@@ -34,7 +34,7 @@ class Codes(NamedTuple):
         return max(len(c.words) if isinstance(c, Code) else 0 for c in self.equations.values())
 
 
-class Order(NamedTuple):
+class BlockSpec(NamedTuple):
     """What one block is to do."""
 
     lengths: Array  # of every equation, 0 where the block is not in use
@@ -67,7 +67,10 @@ class Layout:
     mixed: bool  # whether a block may hold individuals of several searches
 
     def deal(
-        self, population: Sequence[Codes], places: Sequence[int], runs: Sequence[int] | np.ndarray
+        self,
+        population: Sequence[ScheduledRule],
+        places: Sequence[int],
+        runs: Sequence[int] | np.ndarray,
     ) -> Iterator[list[Block]]:
         """Cut the individuals in these places into blocks, as many as fit into a call."""
         length = [codes.length for codes in population]
@@ -99,9 +102,9 @@ class Layout:
         sizes = (len(self.outputs), 2, 1, 1, self.width, self.width, room)
         return tuple(accumulate(sizes, initial=0))
 
-    def orders(
+    def pack(
         self,
-        population: Sequence[Codes],
+        population: Sequence[ScheduledRule],
         blocks: Sequence[Block],
         gains: np.ndarray | None = None,
         chunks: int = FOREVER,
@@ -148,11 +151,11 @@ class Layout:
         """How many blocks are in use: they come first."""
         return jnp.sum(table[:, 0] > 0)
 
-    def order(self, row: Array) -> Order:
+    def unpack(self, row: Array) -> BlockSpec:
         """Read a row of the table."""
         lengths, units, tier, chunks, arenas, gains, codes = jnp.split(row, self._starts[1:-1])
         factors = lax.bitcast_convert_type(gains, jnp.float32)
-        return Order(lengths, units, tier[0], chunks[0], arenas, factors, codes)
+        return BlockSpec(lengths, units, tier[0], chunks[0], arenas, factors, codes)
 
     def programs(self, codes: Array, tier: int) -> dict[str, Any]:
         """The arrays that a machine reads, by equation."""

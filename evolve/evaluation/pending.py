@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 #: Fitness of the rules of several searches when it is there, and None after every stage that leads to another one.
-Answer = Iterator[list[np.ndarray] | None]
+PendingScores = Iterator[list[np.ndarray] | None]
 
 
-def last(answer: Answer) -> list[np.ndarray]:
+def wait(pending: PendingScores) -> list[np.ndarray]:
     """Wait for all stages."""
-    return next(found for found in answer if found is not None)
+    return next(found for found in pending if found is not None)

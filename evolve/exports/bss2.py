@@ -14,7 +14,7 @@ from evolve.expressions.printer import TEXT
 from evolve.expressions.rule_file import require_writable
 from substrate.compilation.graph import Node, Number, Operand, from_rule
 from substrate.errors import UserError
-from substrate.hardware import PROFILES, folded, violations
+from substrate.hardware import PROFILES, merged, violations
 from substrate.hardware._chip import ACCUMULATOR, RATE
 from substrate.hardware._fixed import Fixed
 from substrate.rule import FORWARD, Rule
@@ -96,7 +96,7 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
             f"Rule {rule.name!r} cannot run on BrainScaleS-2: it {'; it '.join(reasons)}."
         )
     assert PROFILE.weights is not None
-    graph = from_rule(folded(rule))
+    graph = from_rule(merged(rule))
     bits = PROFILE.weights.bits
     shift = bits - 1  # full scale 2
     low, high = ARITHMETIC.limits

@@ -17,7 +17,7 @@ from evolve.exports.base import Target, line
 from evolve.expressions.printer import TEXT
 from evolve.expressions.rule_file import require_writable
 from substrate.errors import UserError
-from substrate.hardware import PROFILES, folded, violations
+from substrate.hardware import PROFILES, merged, violations
 from substrate.hardware._admission import Product, products
 from substrate.hardware.base import Products
 from substrate.rule import FORWARD, Rule, Slow
@@ -60,7 +60,7 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
     texts += [f"# {line(k)}: {line(v)}" for k, v in remarks.items() if v]
     texts.append("# At unit learning rate: multiply every coefficient by the rate, a power of two.")
     texts += [f"# {register} is {line(name)}" for name, register in registers.items()]
-    for name, expression in folded(rule).equations.items():
+    for name, expression in merged(rule).equations.items():
         left = name if name == "dw" else f"d{registers[name.removeprefix('d_')]}"
         found = products(expression, ARITHMETIC)
         texts.append(f"{left} = {_sum([_product(p, registers) for p in found])}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from sympy import Expr, sympify
 
 from evolve.expressions import construct, printer
-from evolve.expressions.printer import exponent_of, ordered, rank, split
+from evolve.expressions.printer import exponent_of, ordered, precedence, split
 from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
 from substrate.functions import EPSILON
@@ -193,7 +193,7 @@ def _function(node: Expr, visit: Callable[[Expr], str]) -> str:
         above = _bracketed(visit(a)) if a.is_Add else visit(a)
         below = visit(b) if b.is_Symbol else _bracketed(visit(b))
         return rf"\frac{{{above} {below}}}{{{below}^{{2}} + {digits(sympify(EPSILON))}}}"
-    given = sorted(construct.arguments(node), key=rank)
+    given = sorted(construct.arguments(node), key=precedence)
     return _CALLS[name].format(", ".join(map(visit, given)))
 
 

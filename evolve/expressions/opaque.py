@@ -22,7 +22,7 @@ class Veil:
         """Cover an expression."""
         return construct.rebuild(node, self._cover)
 
-    def lift(self, node: Expr) -> Expr:
+    def restore(self, node: Expr) -> Expr:
         """Uncover one."""
         return construct.rebuild(node, self._uncover)
 
@@ -46,7 +46,7 @@ class Veil:
         name = HEADS.get(node.func)
         if name is None or node.is_number:
             return node
-        arguments = [self.lift(a) for a in construct.arguments(node)]
+        arguments = [self.restore(a) for a in construct.arguments(node)]
         return construct.call(name, arguments)
 
 

@@ -35,7 +35,7 @@ def split(term: Expr) -> Split:
     coefficient = _fold([f for f in factors if f.is_number])
     upper: list[Expr] = []
     lower: list[Expr] = []
-    for factor in sorted((f for f in factors if not f.is_number), key=rank):
+    for factor in sorted((f for f in factors if not f.is_number), key=precedence):
         below = factor.is_Pow and factor.exp.is_negative
         (lower if below else upper).append(
             Pow(factor.base, -factor.exp, evaluate=False) if below else factor
@@ -56,7 +56,7 @@ def ordered(terms: tuple[Expr, ...]) -> list[tuple[bool, Expr]]:
     )
 
 
-def rank(factor: Expr) -> tuple[Any, ...]:
+def precedence(factor: Expr) -> tuple[Any, ...]:
     """Place of a factor in a product; also orders the arguments of `min` and `max`."""
     base, exponent = factor.as_base_exp() if factor.is_Pow else (factor, Integer(1))
     place = -float(exponent)
@@ -71,7 +71,7 @@ def rank(factor: Expr) -> tuple[Any, ...]:
 
 
 def _term_rank(term: Expr) -> tuple[Any, ...]:
-    parts = [rank(f) for f in (term.args if term.is_Mul else (term,)) if not f.is_number]
+    parts = [precedence(f) for f in (term.args if term.is_Mul else (term,)) if not f.is_number]
     seen = [p for p in parts if p[0] > 1]
     own = sorted(p for p in parts if p[0] == 1)
     return (term.is_number, [*sorted(seen), (9,)], own, default_sort_key(term))
@@ -194,7 +194,7 @@ class Notation:
     def _function(self, name: str, node: Expr, visit: Callable[[Expr], _Piece]) -> _Piece:
         style = self.functions[name]
         if name in ("min", "max"):
-            arguments = [visit(a).text for a in sorted(node.args, key=rank)]
+            arguments = [visit(a).text for a in sorted(node.args, key=precedence)]
             if self.nested:
                 return _Piece(reduce(style.format, arguments), ATOM)
             return _Piece(style.format(", ".join(arguments)), ATOM)

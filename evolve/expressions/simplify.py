@@ -59,7 +59,7 @@ class Search:
             return cheap
         veil = Veil(functions=False)
         full = self._tried(lambda: sympy.simplify(veil.over(cheap))) if can_limit() else None
-        return min([cheap, *map(self.best, _admitted(veil.lift, full))], key=self._size)
+        return min([cheap, *map(self.best, _admitted(veil.restore, full))], key=self._size)
 
     def _size(self, form: Expr) -> Size:
         return size(self.shown(form))
@@ -104,13 +104,13 @@ class Search:
         covered = [veil.over(a) for a in construct.arguments(plain)]
         further = plain.args[len(covered) :]
         form = self._tried(partial(plain.func, *covered, *further))
-        return min([plain, *_admitted(veil.lift, form)], key=self._size)
+        return min([plain, *_admitted(veil.restore, form)], key=self._size)
 
     def _forms(self, expression: Expr) -> Iterator[Expr]:
         if complexity(expression).operators <= MAX_OPERATORS:
             veil = Veil()
             for form in _cheap(veil.over(expression)):
-                for admitted in _admitted(veil.lift, self._tried(form)):
+                for admitted in _admitted(veil.restore, self._tried(form)):
                     for shape in (admitted, _monic(admitted)):
                         yield shape
                         yield from _absorbed(shape)
@@ -126,12 +126,12 @@ class Search:
             return None
 
 
-def _admitted(lift: Callable[[Expr], Expr], form: Expr | None) -> Iterator[Expr]:
+def _admitted(restore: Callable[[Expr], Expr], form: Expr | None) -> Iterator[Expr]:
     """Yield a form if there is one that the platform can express."""
     if form is None:
         return
     try:
-        result = lift(form)
+        result = restore(form)
         size(result)
         yield result
     except (UserError, ArithmeticError):

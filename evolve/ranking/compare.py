@@ -9,11 +9,11 @@ import numpy as np
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from evolve.evaluation.evaluator import Evaluator, Interpreted
-from evolve.evaluation.fixed_projections import alone, company
-from evolve.evaluation.layout import Codes
+from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
+from evolve.evaluation.layout import ScheduledRule
 from substrate.compilation.graph import from_rule
-from substrate.compilation.interpreter import TooLong
-from substrate.networks.base import refuse
+from substrate.compilation.interpreter import DoesNotFit
+from substrate.networks.base import require_compatible
 from substrate.rule import Rule
 
 #: Factors on the learning rate that are tried when every rule gets the rate that suits it, first these and then
@@ -81,19 +81,19 @@ def difference(a: Row, b: Row) -> Difference:
     return Difference(float(delta.mean()), low, high, p)
 
 
-def codes(rules: Sequence[Rule], interpreter: Interpreted) -> dict[str, Codes]:
+def codes(rules: Sequence[Rule], interpreter: Interpreted) -> dict[str, ScheduledRule]:
     """Schedule the rules that an interpreter covers; the others are left out."""
-    covered: dict[str, Codes] = {}
-    other = company(interpreter.arenas[0].settings)
+    covered: dict[str, ScheduledRule] = {}
+    other = fixed_rules(interpreter.arenas[0].settings)
     for own in rules:
-        rule = alone(own, other)
+        rule = evolving_part(own, other)
         if rule is None:
             continue
         graph = from_rule(rule)
         known = interpreter.functions.issuperset(node.function for node in graph.nodes)
         fits = not rule.slow and rule.reads <= interpreter.terminals
         if known and fits and set(graph.outputs) == set(interpreter.outputs):
-            with suppress(TooLong):
+            with suppress(DoesNotFit):
                 covered[rule.name] = interpreter.schedule(graph)
     return covered
 
@@ -136,7 +136,7 @@ def measure_all(
 
     for some, arena in zip(rules, arenas, strict=True):
         for rule in some:
-            refuse(rule, arena.shows)
+            require_compatible(rule, arena.observables)
     bounds = evaluator.bounds_of(arenas)
     measured: list[dict[str, Scores]] = [{} for _ in arenas]
     if isinstance(evaluator, Interpreted):
@@ -185,7 +185,7 @@ def tuned(rules: Sequence[Rule], training: Arena, evaluator: Evaluator) -> dict[
     return best
 
 
-def rank(
+def rank_rules(
     rules: Sequence[Rule], arena: Arena, evaluator: Evaluator, training: Arena | None = None
 ) -> list[Row]:
     """Measure rules on the same instances, best first.
@@ -201,7 +201,7 @@ def rank(
     return _ordered(measured, gains)
 
 
-def rank_all(
+def rank_all_rules(
     rules: Sequence[Sequence[Rule]], arenas: Sequence[Arena], evaluator: Evaluator
 ) -> list[list[Row]]:
     """Measure lists of rules at the task's rate, each on the arena in its place; each best first."""

@@ -10,11 +10,11 @@ import jax
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
-from evolve.ranking.compare import rank_all
+from evolve.ranking.compare import rank_all_rules
 from evolve.ranking.on_chip import ChipTable, arenas, fan_in, on_many, table
 from rules_zoo import RULES
-from substrate.hardware import adapted, violations
-from substrate.networks.base import runs
+from substrate.hardware import as_implemented, violations
+from substrate.networks.base import is_compatible
 from substrate.rule import Rule
 
 #: Share of its ideal score that a rule should keep on a chip, and the level at which it should beat its rival.
@@ -66,14 +66,14 @@ def _judged(
     for bounds, chip in zip(plain.bounds_of(ideals), chips, strict=True):
         chip.bounds = bounds  # one scale for both
     rival = RULES[first.family.rival]
-    beside = [rival] if runs(rival, ideals[0].shows) else []
+    beside = [rival] if is_compatible(rival, ideals[0].observables) else []
     lists = [[champion, *beside] for champion in champions]
     admitted = [
-        [adapted(first.profile, r) for r in rules if not violations(first.profile, r)]
+        [as_implemented(first.profile, r) for r in rules if not violations(first.profile, r)]
         for rules in lists
     ]
-    on_ideal = rank_all(lists, ideals, plain)
-    on_chip = rank_all(admitted, chips, evaluator)
+    on_ideal = rank_all_rules(lists, ideals, plain)
+    on_chip = rank_all_rules(admitted, chips, evaluator)
     known = [rival.name]
     return [
         table(on_many(config), rules, known, (here, there), fan_in(chips[0]))

@@ -9,11 +9,11 @@ import numpy as np
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.evaluator import Interpreted
-from evolve.ranking.compare import Difference, Row, difference, rank
+from evolve.ranking.compare import Difference, Row, difference, rank_rules
 from evolve.ranking.sweep import Cell, Point, sweep, worst
 from substrate.compilation.graph import Graph
 from substrate.compilation.interpreter import Machine
-from substrate.hardware import Cost, adapted, cost, graph_violations, violations
+from substrate.hardware import Cost, as_implemented, cost, graph_violations, violations
 from substrate.rule import Rule
 
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
@@ -84,9 +84,11 @@ def compare(
     training = arenas(config, "train", config.instances.train) if tune else (None, None)
     if tune and training[0] and training[1]:
         training[1].bounds = here.bounds(training[0])
-    admitted = [adapted(config.profile, r) for r in rules if not violations(config.profile, r)]
-    on_ideal = rank(rules, ideal, here, training[0])
-    on_chip = rank(admitted, chip, there, training[1]) if admitted else []
+    admitted = [
+        as_implemented(config.profile, r) for r in rules if not violations(config.profile, r)
+    ]
+    on_ideal = rank_rules(rules, ideal, here, training[0])
+    on_chip = rank_rules(admitted, chip, there, training[1]) if admitted else []
     return table(config, rules, known, (on_ideal, on_chip), fan_in(chip), tune)
 
 
@@ -116,7 +118,7 @@ def table(
     there = {r.rule: r for r in on_chip}
     rows = [
         OnChip(
-            rule=adapted(profile, rule),
+            rule=as_implemented(profile, rule),
             reasons=violations(profile, rule),
             ideal=here[rule.name],
             chip=there.get(rule.name),
@@ -138,11 +140,11 @@ def swept(
     """A rule's ideal score, and its scores on a grid of formats, on test instances."""
     ideal, chip = arenas(config, "test", instances)
     here = Interpreted(ideal, MACHINE, capacity=16)
-    row = rank([rule], ideal, here)[0]
+    row = rank_rules([rule], ideal, here)[0]
     return row.score, sweep(rule, chip, here.bounds(ideal), grid)
 
 
-def judged(config: RunConfig, graphs: Iterable[Graph], scores: np.ndarray) -> np.ndarray:
+def apply_admission(config: RunConfig, graphs: Iterable[Graph], scores: np.ndarray) -> np.ndarray:
     """Scores (individual, ...) after admission: a rule that the chip cannot run is worth the least, or less."""
     profile = config.profile
     if profile.ideal:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.evaluation.arena import Arena, Bounds, foldable, learn
+from evolve.evaluation.arena import Arena, Bounds, can_merge_lanes, learn
 from substrate.compilation.lowering import lower
-from substrate.hardware import Profile, adapted, changed
+from substrate.hardware import Profile, as_implemented, changed
 from substrate.rule import Rule
 
 
@@ -61,7 +61,7 @@ def sweep(rule: Rule, arena: Arena, bounds: Bounds, grid: Sequence[Point]) -> li
     """
     base = arena.hardware
     assert base is not None, "a sweep varies a profile"
-    rule = adapted(base, rule)
+    rule = as_implemented(base, rule)
     programs = {r: _program(rule, arena, base, r) for r in dict.fromkeys(p.rounding for p in grid)}
     cells = []
     for point in grid:
@@ -89,10 +89,10 @@ def _program(rule: Rule, arena: Arena, base: Profile, rounding: str) -> Any:
         rows = []
         for setting, episodes in zip(arena.settings, arenas, strict=True):
             own = replace(setting, profile=chip)
-            folded = foldable(episodes, 1, leading=1)
+            merged = can_merge_lanes(episodes, 1, leading=1)
 
-            def group(episode: Any, own: Any = own, folded: bool = folded) -> Array:
-                return learn(own, lower(rule), episode, gains, folded, full=False)[0]
+            def group(episode: Any, own: Any = own, merged: bool = merged) -> Array:
+                return learn(own, lower(rule), episode, gains, merged, full=False)[0]
 
             rows.append(lax.map(group, episodes).reshape(-1))
         return jnp.stack(rows)

@@ -12,13 +12,13 @@ from jax import Array
 from matplotlib.figure import Figure
 
 from evolve.config.run_config import RunConfig
-from evolve.evaluation.arena import Arena, mounted
+from evolve.evaluation.arena import Arena, with_chip
 from evolve.report import figures_activity as pictures
 from evolve.running.result import Result
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
-from substrate.hardware import adapted, violations
-from substrate.networks.base import runs
+from substrate.hardware import as_implemented, violations
+from substrate.networks.base import is_compatible
 from substrate.rule import Rule
 from substrate.simulate import Episode, Trace, simulate
 from tasks.base import Setting, View
@@ -44,16 +44,16 @@ def scenes(result: Result) -> dict[str, Figure]:
 def _rival(config: RunConfig, arena: Arena) -> dict[str, Rule]:
     """The family's rival as it runs here, if it does."""
     rule = RULES[config.family.rival]
-    if not runs(rule, arena.shows) or violations(config.profile, rule):
+    if not is_compatible(rule, arena.observables) or violations(config.profile, rule):
         return {}
-    return {rule.name: adapted(config.profile, rule)}
+    return {rule.name: as_implemented(config.profile, rule)}
 
 
 def _trace(setting: Setting, rule: Rule | None, episode: Episode) -> Trace:
     """What is left after learning; where there is no rule, what is there before."""
     assert setting.views is not None, "seen by the caller"
     reading = setting.views.reading or setting.reading
-    plasticity = mounted(setting, lower(rule or RULES["frozen"]), episode)
+    plasticity = with_chip(setting, lower(rule or RULES["frozen"]), episode)
 
     def run(episode: Episode, rate: Array) -> Any:
         if rule is None:

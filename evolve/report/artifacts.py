@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from evolve.evaluation.arena import Arena, mounted
+from evolve.evaluation.arena import Arena, with_chip
 from evolve.exports import export
 from evolve.expressions.one_line import equations
 from evolve.expressions.symbolic import text
@@ -52,8 +52,8 @@ def _draw(log: RunLog, result: Result) -> None:
     """The pictures of a run."""
     from evolve.report import figures_run  # late: Matplotlib takes a second
 
-    best = [p.tally.best for p in result.history]
-    median = [p.tally.median for p in result.history]
+    best = [p.stats.best for p in result.history]
+    median = [p.stats.median for p in result.history]
     log.figure("curve.png", figures_run.fitness_curve(best, median, _known(result)))
     points = [(c.operators, c.validation, text(c.rule.changes[FORWARD])) for c in result.front]
     chosen = result.front.index(result.champion)
@@ -151,5 +151,5 @@ def _curves(result: Result) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _path(setting_: Setting, rule: Rule, episode: Episode, rate: Array) -> Array:
     """Every tenth weight matrix of a rule's learning, on the setting's chip if it has one."""
-    plasticity = mounted(setting_, lower(rule), episode)
+    plasticity = with_chip(setting_, lower(rule), episode)
     return trajectory(setting_.network, plasticity, episode, rate, every=10)

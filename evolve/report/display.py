@@ -22,7 +22,7 @@ from evolve.report.front_table import front_rows
 from evolve.report.front_table import grid as front_grid
 from evolve.report.score_table import score_tables
 from evolve.report.tables import signed
-from evolve.running.log import View
+from evolve.running.log import RunView
 from evolve.running.result import Progress, Result
 from evolve.tracking.listing import RunRow
 from rules_zoo import RULES
@@ -34,11 +34,11 @@ from tasks import FAMILIES
 LINE_EVERY = 5.0
 
 
-class Quiet(View):
+class Quiet(RunView):
     """Shows nothing."""
 
 
-class Watch(View):
+class Watch(RunView):
     """One line that follows the search, or, without a terminal, a line now and then."""
 
     def __init__(self, config: RunConfig, console: Console) -> None:
@@ -56,10 +56,10 @@ class Watch(View):
 
     def generation(self, progress: Progress) -> None:
         """Show where the search is."""
-        tally = progress.tally
+        stats = progress.stats
         line = (
-            f"generation {progress.generation:>5} of {self.config.stop.generations}   best {tally.best:7.4f}   "
-            f"median {tally.median:7.4f}   {progress.evaluations:>7} rules   {progress.seconds:6.1f} s"
+            f"generation {progress.generation:>5} of {self.config.stop.generations}   best {stats.best:7.4f}   "
+            f"median {stats.median:7.4f}   {progress.evaluations:>7} rules   {progress.seconds:6.1f} s"
         )
         if self.live:
             self.live.update(Text(line))
@@ -74,7 +74,7 @@ class Watch(View):
 
 
 @contextmanager
-def watching(config: RunConfig, quiet: bool) -> Iterator[View]:
+def watching(config: RunConfig, quiet: bool) -> Iterator[RunView]:
     """A view on standard error for as long as a run lasts."""
     view = Quiet() if quiet else Watch(config, Console(stderr=True))
     try:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol, Self
 
 
-class Wish(Protocol):
+class StopSignal(Protocol):
     """Whether an end has been asked for."""
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Looked at between generations."""
 
 
@@ -20,7 +20,7 @@ class Interrupt:
     """Ctrl-C asks for an end after the current generation; a second one insists."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     @contextmanager
     def armed(self) -> Iterator[Self]:
@@ -30,9 +30,9 @@ class Interrupt:
             return
 
         def handle(number: int, frame: object) -> None:
-            if self.asked:
+            if self.requested:
                 raise KeyboardInterrupt
-            self.asked = True
+            self.requested = True
 
         before = signal.signal(signal.SIGINT, handle)
         try:
@@ -41,14 +41,14 @@ class Interrupt:
             signal.signal(signal.SIGINT, before)
 
 
-class Note:
+class StopFile:
     """A file that appears asks for an end: for searches in other processes."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether the file is there."""
         return self.file.exists()
 

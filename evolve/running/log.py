@@ -16,7 +16,7 @@ class Log(Protocol):
         """What the run does now, in words for a person."""
 
 
-class View:
+class RunView:
     """Where a person sees a run; the default shows nothing."""
 
     def generation(self, progress: Progress) -> None:
@@ -35,7 +35,7 @@ class Recorder:
         Generations between those that are logged; the first and every better one are logged besides.
     """
 
-    def __init__(self, log: RunLog, view: View, every: int = 1) -> None:
+    def __init__(self, log: RunLog, view: RunView, every: int = 1) -> None:
         self.log, self.view, self.every = log, view, every
         self.best = -float("inf")
 
@@ -46,16 +46,16 @@ class Recorder:
     def generation(self, progress: Progress) -> None:
         """Show a generation and log its numbers."""
         self.view.generation(progress)  # before the log, which may have to be opened
-        tally = progress.tally
+        stats = progress.stats
         numbers = {
-            "best": tally.best,
-            "median": tally.median,
+            "best": stats.best,
+            "median": stats.median,
             "evaluations": progress.evaluations,
-            "cached_share": tally.cached / tally.children,
-            "silent_share": tally.silent / tally.children,
-            "diverged_share": tally.diverged / tally.children,
+            "cached_share": stats.cached / stats.children,
+            "silent_share": stats.silent / stats.children,
+            "diverged_share": stats.diverged / stats.children,
             "seconds": progress.seconds,
         }
-        if progress.generation % self.every == 0 or tally.best > self.best:
+        if progress.generation % self.every == 0 or stats.best > self.best:
             self.log.metrics(progress.generation, numbers)
-        self.best = tally.best
+        self.best = stats.best

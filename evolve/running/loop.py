@@ -17,19 +17,19 @@ from evolve.config.engine_choice import decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
-from evolve.evaluation.fixed_projections import alone, company
+from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
 from evolve.evaluation.interpreter import WIDTH
-from evolve.evaluation.pending import Answer
-from evolve.ranking.on_chip import judged
-from evolve.running.interrupt import Interrupt, Wish
+from evolve.evaluation.pending import PendingScores
+from evolve.ranking.on_chip import apply_admission
+from evolve.running.interrupt import Interrupt, StopSignal
 from evolve.running.log import Log
 from evolve.running.result import Progress, Result
-from evolve.running.select_champion import Searched, draw, finish, references
+from evolve.running.select_champion import Searched, draw_arena, references, select_champions
 from evolve.search.encode import encode
-from evolve.search.islands import Key, hurdle
-from evolve.search.lookahead import Pilot
+from evolve.search.islands import Key, score_threshold
+from evolve.search.lookahead import Lookahead
 from substrate.compilation.graph import Graph, from_rule
-from substrate.devices import give_back
+from substrate.devices import release_free_memory
 from substrate.errors import UserError
 from substrate.rule import FORWARD, Rule
 
@@ -44,16 +44,16 @@ class Job:
     config: RunConfig
     log: Log
     train: Arena
-    pilot: Pilot
+    lookahead: Lookahead
     history: list[Progress] = field(default_factory=list)
     over: bool = False
 
     def advance(self, scores: Mapping[Key, float], began: float) -> None:
         """Conclude generations until the scores are used up or a stop condition holds."""
-        state = self.pilot.state
-        for tally in self.pilot.advance(scores):
+        state = self.lookahead.state
+        for stats in self.lookahead.advance(scores):
             seconds = time.perf_counter() - began
-            self.history.append(Progress(tally, state.generation, state.evaluations, seconds))
+            self.history.append(Progress(stats, state.generation, state.evaluations, seconds))
             self.log.generation(self.history[-1])
             self.over = _over(self.config, self.history[-1])
             if self.over:
@@ -79,7 +79,7 @@ def run_together(
     configs: Sequence[RunConfig],
     logs: Sequence[Log],
     founder: Rule | None = None,
-    wish: Wish | None = None,
+    stop: StopSignal | None = None,
 ) -> list[Result]:
     """Run configurations that differ by their seed alone; their searches share every call of the interpreter.
 
@@ -88,21 +88,28 @@ def run_together(
     logs[0].phase("drawing instances and compiling")
     first = configs[0]
     jobs = [
-        Job(c, log, draw(c, "train"), _pilot(c, founder))
+        Job(c, log, draw_arena(c, "train"), _pilot(c, founder))
         for c, log in zip(configs, logs, strict=True)
     ]
     evaluator = _evaluator(first, [job.train for job in jobs])
     evaluator.warm()
-    with nullcontext(wish) if wish else Interrupt().armed() as interrupt:
+    with nullcontext(stop) if stop else Interrupt().armed() as interrupt:
         logs[0].phase("searching")
         seconds = _search(jobs, evaluator, interrupt)
         logs[0].phase("choosing on validation instances and measuring on test instances")
         known = references(first.family.rival, [job.train for job in jobs], evaluator)
         searches = [
-            Searched(j.config, j.train, j.pilot.state, j.history, interrupt.asked and not j.over, r)
+            Searched(
+                j.config,
+                j.train,
+                j.lookahead.state,
+                j.history,
+                interrupt.requested and not j.over,
+                r,
+            )
             for j, r in zip(jobs, known, strict=True)
         ]
-        return finish(searches, evaluator, seconds)
+        return select_champions(searches, evaluator, seconds)
 
 
 def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
@@ -116,7 +123,7 @@ def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     return Interpreted(trains, config.machines, capacity, outputs, slow)
 
 
-def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Wish) -> float:
+def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal) -> float:
     """Rounds of shared calls until the last search is over; returns the seconds.
 
     Where devices work on their own, two halves of the searches take turns: while one is scored, the other is bred.
@@ -124,33 +131,37 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: Wish) -> float
     began = time.perf_counter()
     lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
 
-    def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], Answer]:
-        wanted = [job.pilot.wanted(lanes) if job in half and not job.over else {} for job in jobs]
+    def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], PendingScores]:
+        wanted = [
+            job.lookahead.wanted(lanes) if job in half and not job.over else {} for job in jobs
+        ]
         graphs = [list(w.values()) for w in wanted]
-        hurdles = None
+        thresholds = None
         if evaluator.races:
-            bars = [hurdle(job.config.plan, job.pilot.state) for job in jobs]
-            hurdles = [list(map(bar, own)) for bar, own in zip(bars, graphs, strict=True)]
-        return wanted, evaluator.begin(graphs, hurdles)
+            bars = [score_threshold(job.config.plan, job.lookahead.state) for job in jobs]
+            thresholds = [list(map(bar, own)) for bar, own in zip(bars, graphs, strict=True)]
+        return wanted, evaluator.begin(graphs, thresholds)
 
     with _few_collections():
-        halves = [half for half in (jobs[::2], jobs[1::2]) if half] if evaluator.apart else [jobs]
+        halves = (
+            [half for half in (jobs[::2], jobs[1::2]) if half] if evaluator.asynchronous else [jobs]
+        )
         turns = deque((half, *begin(half)) for half in halves)
         rounds = 0
         while turns:
             rounds += 1
             if rounds % TIDY == 0:
-                give_back()
-            half, wanted, answer = turns.popleft()
-            found = next(answer)
+                release_free_memory()
+            half, wanted, pending = turns.popleft()
+            found = next(pending)
             if found is None:
-                turns.append((half, wanted, answer))
+                turns.append((half, wanted, pending))
                 continue
             for job, keys, values in zip(jobs, wanted, found, strict=True):
                 if job in half and not job.over:
-                    values = judged(job.config, keys.values(), values)
+                    values = apply_admission(job.config, keys.values(), values)
                     job.advance(dict(zip(keys, values.tolist(), strict=True)), began)
-            if not interrupt.asked and not all(job.over for job in half):
+            if not interrupt.requested and not all(job.over for job in half):
                 turns.append((half, *begin(half)))
     return time.perf_counter() - began
 
@@ -168,19 +179,19 @@ def _few_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _pilot(config: RunConfig, founder: Rule | None) -> Pilot:
+def _pilot(config: RunConfig, founder: Rule | None) -> Lookahead:
     founders = []
     if founder is not None:
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))
         graph = from_rule(_evolving(config, founder))
         founders = [encode(config.grid, graph, rng) for _ in range(config.plan.parents)]
-    return Pilot(config.grid, config.plan, config.seed, config.stop.generations, founders)
+    return Lookahead(config.grid, config.plan, config.seed, config.stop.generations, founders)
 
 
 def _evolving(config: RunConfig, founder: Rule) -> Rule:
     """The part of a founder that the search can change."""
-    other = company(config.settings)
-    own = alone(founder, other)
+    other = fixed_rules(config.settings)
+    own = evolving_part(founder, other)
     if own is None and other is not None and tuple(founder.changes) == (FORWARD,):
         return founder
     if own is None:
@@ -197,5 +208,5 @@ def _over(config: RunConfig, last: Progress) -> bool:
         last.generation >= stop.generations
         or (stop.evaluations is not None and last.evaluations >= stop.evaluations)
         or (stop.seconds is not None and last.seconds >= stop.seconds)
-        or (stop.score is not None and last.tally.best >= stop.score)
+        or (stop.score is not None and last.stats.best >= stop.score)
     )

@@ -18,11 +18,11 @@ from typing import Any
 import jax
 
 from evolve.config.run_config import RunConfig
-from evolve.running.interrupt import Interrupt, Note
+from evolve.running.interrupt import Interrupt, StopFile
 from evolve.running.log import Log
 from evolve.running.loop import run_together
 from evolve.running.result import Progress, Result
-from evolve.search.islands import Tally
+from evolve.search.islands import GenerationStats
 from substrate.devices import configure
 from substrate.rule import Rule
 
@@ -32,7 +32,7 @@ LEAST = 4
 PAUSE = 0.1
 
 
-def run_spread(
+def run_seeds(
     configs: Sequence[RunConfig], logs: Sequence[Log], founder: Rule | None = None
 ) -> list[Result]:
     """As `run_together`, on every core; what comes between two improvements reaches the logs only now and then."""
@@ -40,16 +40,18 @@ def run_spread(
     if count == 1:
         return run_together(configs, logs, founder)
     with TemporaryDirectory() as folder, Interrupt().armed() as interrupt:
-        relays = [Relay(Path(folder) / str(i)) for i in range(len(configs))]
-        note = Note(Path(folder) / "end")
+        file_logs = [FileLog(Path(folder) / str(i)) for i in range(len(configs))]
+        stop_file = StopFile(Path(folder) / "end")
         logs[0].phase(f"starting {count} processes")
-        shares = [(configs[i::count], relays[i::count], founder, note) for i in range(count)]
-        followers = [relay.follow(log) for relay, log in zip(relays, logs, strict=True)]
-        with spread(_share, shares) as found:
+        shares = [
+            (configs[i::count], file_logs[i::count], founder, stop_file) for i in range(count)
+        ]
+        followers = [file_log.follow(log) for file_log, log in zip(file_logs, logs, strict=True)]
+        with run_in_processes(_share, shares) as found:
             while not found.done():
                 time.sleep(PAUSE)
-                if interrupt.asked:
-                    note.write()
+                if interrupt.requested:
+                    stop_file.write()
                 for follower in followers:
                     next(follower)
         for follower in followers:
@@ -68,7 +70,7 @@ def shares_of(searches: int) -> int:
 
 
 @contextmanager
-def spread(
+def run_in_processes(
     work: Callable[..., Any], shares: Sequence[tuple[Any, ...]]
 ) -> Iterator[Future[list[Any]]]:
     """Do some work for every share in a process of its own; the processes are kept for the next time."""
@@ -87,20 +89,23 @@ def spread(
 
 
 def _share(
-    configs: Sequence[RunConfig], relays: Sequence["Relay"], founder: Rule | None, note: Note
+    configs: Sequence[RunConfig],
+    file_logs: Sequence["FileLog"],
+    founder: Rule | None,
+    stop_file: StopFile,
 ) -> list[Result]:
     """What one process does."""
-    alone_on_a_core()
-    return run_together(configs, relays, founder, note)
+    prepare_worker()
+    return run_together(configs, file_logs, founder, stop_file)
 
 
-def alone_on_a_core() -> None:
+def prepare_worker() -> None:
     """Set a process up for its share; that somebody presses Ctrl-C it is told by whom it works for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure(cores=1)
 
 
-class Relay:
+class FileLog:
     """A log that writes lines to a file, for another log to follow: improvements, and a sign of life now and then."""
 
     def __init__(self, file: Path) -> None:
@@ -114,8 +119,8 @@ class Relay:
     def generation(self, progress: Progress) -> None:
         """Pass on what is new."""
         now = time.monotonic()
-        if progress.tally.best > self.best or now - self.told > PAUSE:
-            self.best, self.told = progress.tally.best, now
+        if progress.stats.best > self.best or now - self.told > PAUSE:
+            self.best, self.told = progress.stats.best, now
             self._tell(astuple(progress))
 
     def _tell(self, what: object) -> None:
@@ -137,6 +142,6 @@ class Relay:
                     if isinstance(what, str):
                         log.phase(what)
                     else:
-                        tally, *rest = what
-                        log.generation(Progress(Tally(*tally), *rest))
+                        stats, *rest = what
+                        log.generation(Progress(GenerationStats(*stats), *rest))
             yield None

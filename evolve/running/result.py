@@ -7,7 +7,7 @@ import numpy as np
 from evolve.config.run_config import RunConfig
 from evolve.ranking.compare import Row
 from evolve.ranking.on_chip import ChipTable
-from evolve.search.islands import Tally
+from evolve.search.islands import GenerationStats
 from substrate.rule import Rule
 
 
@@ -15,7 +15,7 @@ from substrate.rule import Rule
 class Progress:
     """What a generation looked like, for displays and logs."""
 
-    tally: Tally
+    stats: GenerationStats
     generation: int
     evaluations: int
     seconds: float  # since the search began

@@ -15,20 +15,20 @@ import numpy as np
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
-from evolve.evaluation.fixed_projections import company, together
+from evolve.evaluation.fixed_projections import fixed_rules, full_rule
 from evolve.expressions.symbolic import rule_complexity, simplify_rule
-from evolve.ranking.compare import Row, measure, measure_all, rank_all
+from evolve.ranking.compare import Row, measure, measure_all, rank_all_rules
 from evolve.ranking.held_out_chips import verdicts
-from evolve.ranking.on_chip import judged
+from evolve.ranking.on_chip import apply_admission
 from evolve.running.result import Candidate, Progress, Result
 from evolve.search import islands
 from evolve.search.islands import SearchState
 from evolve.search.pareto import knee
-from evolve.tuning.pipeline import refine
+from evolve.tuning.pipeline import tune_constants
 from rules_zoo import RULES
 from substrate.compilation.graph import to_rule
-from substrate.hardware import adapted, violations
-from substrate.networks.base import runs
+from substrate.hardware import as_implemented, violations
+from substrate.networks.base import is_compatible
 from substrate.rule import Rule
 
 #: Rules that are simplified before the shortest of them is chosen; simplifying takes time.
@@ -68,14 +68,16 @@ def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> lis
     return found
 
 
-def finish(searches: Sequence[Searched], evaluator: Evaluator, seconds: float) -> list[Result]:
+def select_champions(
+    searches: Sequence[Searched], evaluator: Evaluator, seconds: float
+) -> list[Result]:
     """Choose and measure the champions of searches that differ by their seed alone."""
     thorough = len(searches) == 1
     fronts, champions = [], []
     for one, front in zip(searches, _fronts(searches, evaluator), strict=True):
         if one.config.tuned:
             front += _tuned(one, evaluator, front)
-        chosen = choose(front, one.config.variation.choice)
+        chosen = choose_champion(front, one.config.variation.choice)
         # The rest of the front is not shown where there are many.
         short = {id(c): _simplified(c) for c in (front if thorough else [chosen])}
         fronts.append([short.get(id(c), c) for c in front])
@@ -117,9 +119,9 @@ def _ranked(
         config = some[0].config
         known = baselines(tests[0], config.family.baselines)
         admitted = [rule for rule in known if not violations(config.profile, rule)]
-        own = [adapted(config.profile, rule) for rule in own]
-        lists = [[rule, *(adapted(config.profile, r) for r in admitted)] for rule in own]
-        rows = rank_all(lists, tests, evaluator)
+        own = [as_implemented(config.profile, rule) for rule in own]
+        lists = [[rule, *(as_implemented(config.profile, r) for r in admitted)] for rule in own]
+        rows = rank_all_rules(lists, tests, evaluator)
         trains = [one.train for one in some]
         trained = measure_all([[rule] for rule in own], None, trains, evaluator)
         for rule, table, scores in zip(own, rows, trained, strict=True):
@@ -137,21 +139,21 @@ def _arenas(
     """Searches with the instances of a split, as many at a time as may be held."""
     rest = list(searches)
     while rest:
-        arenas = [draw(rest[0].config, split)]
+        arenas = [draw_arena(rest[0].config, split)]
         size = sum(a.nbytes for a in jax.tree.leaves(arenas[0].episodes))
         some, rest = rest[: max(1, HELD // size)], rest[max(1, HELD // size) :]
-        arenas += [draw(one.config, split) for one in some[1:]]
+        arenas += [draw_arena(one.config, split) for one in some[1:]]
         yield some, arenas
 
 
-def draw(config: RunConfig, split: str) -> Arena:
+def draw_arena(config: RunConfig, split: str) -> Arena:
     """The instances of a split."""
     count = getattr(config.instances, split)
     given = config.family, config.task_options, config.seed, split, count
     return Arena(*given, config.profile)
 
 
-def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
+def choose_champion(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
     """The champion of a front, by validation scores.
 
     `one_se` is the simplest rule that is at most one standard error, of the paired difference, behind the best
@@ -176,11 +178,11 @@ def choose(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
 def baselines(arena: Arena, names: Sequence[str] | None = None) -> list[Rule]:
     """The zoo rules that an arena's networks can run, of these names if any are given."""
     known = RULES if names is None else names
-    return [rule for name in known if runs(rule := RULES[name], arena.shows)]
+    return [rule for name in known if is_compatible(rule := RULES[name], arena.observables)]
 
 
 def _reached(history: Sequence[Progress], level: float) -> Progress | None:
-    return next((p for p in history if p.tally.best >= level), None)
+    return next((p for p in history if p.stats.best >= level), None)
 
 
 def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list[Candidate]]:
@@ -195,10 +197,10 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
         for one, individuals, scores in zip(some, found, scored, strict=True):
             candidates = []
             here = [i.phenotype.graph for i in individuals]
-            scores = judged(one.config, here, scores)
+            scores = apply_admission(one.config, here, scores)
             for individual, own in zip(individuals, scores, strict=True):
                 evolved = to_rule(individual.phenotype.graph, "champion", one.config.slow)
-                rule = together(evolved, company(one.config.settings))
+                rule = full_rule(evolved, fixed_rules(one.config.settings))
                 operators = rule_complexity(rule).operators
                 score = float(own.mean())
                 candidates.append(Candidate(rule, operators, individual.score, score, own))
@@ -216,7 +218,9 @@ def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> l
     if not config.profile.ideal:  # rounding leaves no slopes to climb
         settings["method"] = "evolution"
     bounds = evaluator.bounds(one.train)
-    refined = refine([c.rule for c in best], one.train, bounds, seed=config.seed, **settings)
+    refined = tune_constants(
+        [c.rule for c in best], one.train, bounds, seed=config.seed, **settings
+    )
     versions = {
         str(rule.equations): (rule, score)
         for r in refined
@@ -224,7 +228,7 @@ def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> l
         for rule, score in ((r.tuned, r.peak), (r.rule, r.score))
     }
     rules = [rule.renamed(f"tuned {i}") for i, (rule, _) in enumerate(versions.values())]
-    arena = draw(config, "validation")
+    arena = draw_arena(config, "validation")
     measured = measure(rules, {r.name: (1.0,) for r in rules}, arena, evaluator)
     return [
         Candidate(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evolve.search.genome import Genome, Grid, draw, packed
+from evolve.search.genome import Genome, Grid, packed, random_genome
 from substrate.compilation.graph import Graph, Node, Number, Operand
 from substrate.errors import UserError
 
@@ -73,7 +73,7 @@ def encode(grid: Grid, graph: Graph, rng: np.random.Generator) -> Genome:
         If the grid lacks a function, a terminal, a constant or the room.
     """
     graph = legalise(graph, grid)
-    genome = draw(grid, rng)
+    genome = random_genome(grid, rng)
     genes, constants = list(genome.genes), list(genome.constants)
     address: dict[Operand, int] = {t: i for i, t in enumerate(grid.terminals)}
     spare = list(range(grid.evolved))

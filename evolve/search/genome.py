@@ -127,20 +127,20 @@ class Grid:
         return np.where(rank < base, rank, rank + shift)
 
 
-def draw(grid: Grid, rng: np.random.Generator) -> Genome:
+def random_genome(grid: Grid, rng: np.random.Generator) -> Genome:
     """A random genome; evolved constants start log-uniform in [0.1, 10] with random signs."""
     genes = grid.values(rng.integers(grid.alleles[0]), slice(None))
     size = 10.0 ** rng.uniform(-1, 1, grid.evolved) * rng.choice([-1.0, 1.0], grid.evolved)
     return Genome(packed(genes.tolist()), tuple(size.tolist()))
 
 
-def _other(grid: Grid, old: int, at: int, draw: float) -> int:
+def _other(grid: Grid, old: int, at: int, random_genome: float) -> int:
     """Another permissible value of a gene, uniform for a uniform draw; the old one if there is no other."""
     counts, bases, shifts = grid.plain_alleles
     count, base = counts[at], bases[at]
     if count == 1:
         return old
-    rank = int(draw * (count - 1))
+    rank = int(random_genome * (count - 1))
     if rank >= (old if old < base else old - shifts[at]):
         rank += 1
     return rank if rank < base else rank + shifts[at]
@@ -183,12 +183,12 @@ def _change_few(
     counts, bases, shifts = grid.plain_alleles
     genes = [p.genes[:] for p in parents]
     changed: list[list[int]] = [[] for _ in parents]
-    for place, draw in zip(chosen, draws, strict=True):
+    for place, random_genome in zip(chosen, draws, strict=True):
         row, at = divmod(place, width)
         changed[row].append(at)
         if at < size and (count := counts[at]) > 1:  # as `_other`, without a call for each
             own, base, shift = genes[row], bases[at], shifts[at]
-            old, rank = own[at], int(draw * (count - 1))
+            old, rank = own[at], int(random_genome * (count - 1))
             if rank >= (old if old < base else old - shift):
                 rank += 1
             own[at] = rank if rank < base else rank + shift

@@ -22,10 +22,10 @@ import numpy as np
 from deap import tools
 
 from evolve.evaluation.arena import WORST
-from evolve.search.genome import Genome, Grid, draw, express, mutate_active, mutate_genes
+from evolve.search.genome import Genome, Grid, express, mutate_active, mutate_genes, random_genome
 from evolve.search.individual import Individual
 from evolve.search.pareto import front, nsga2
-from evolve.search.score_cache import Key, Known
+from evolve.search.score_cache import Key, ScoreCache
 from substrate.compilation.graph import Graph
 
 
@@ -52,7 +52,7 @@ class Plan:
         return tuple(self.spread ** (i / max(1, self.islands - 1)) for i in range(self.islands))
 
 
-class Tally(NamedTuple):
+class GenerationStats(NamedTuple):
     """What happened in one generation."""
 
     best: float
@@ -64,7 +64,7 @@ class Tally(NamedTuple):
     diverged: int
 
 
-class Brood(NamedTuple):
+class Offspring(NamedTuple):
     """The children of one generation, those of each island together."""
 
     children: list[Individual]
@@ -72,7 +72,7 @@ class Brood(NamedTuple):
     redrawn: frozenset[int] = frozenset()  # islands that start again: their parents do not compete
 
 
-class Age(NamedTuple):
+class IslandAge(NamedTuple):
     """How an island does: its best score, since when it has it, and when it was drawn."""
 
     best: float = -np.inf
@@ -85,9 +85,9 @@ class SearchState:
     """Everything that the next generation needs."""
 
     rng: np.random.Generator
-    known: Known  # scores of the formulas met
+    known: ScoreCache  # scores of the formulas met
     islands: list[list[Individual]] = field(default_factory=list)
-    ages: list[Age] = field(default_factory=list)  # of the islands, if patience is limited
+    ages: list[IslandAge] = field(default_factory=list)  # of the islands, if patience is limited
     hall: tools.HallOfFame = field(
         default_factory=lambda: tools.HallOfFame(
             16, similar=lambda a, b: a.phenotype.key == b.phenotype.key
@@ -120,19 +120,19 @@ def deap_draws(rng: np.random.Generator) -> Iterator[None]:
 
 def start(
     grid: Grid, plan: Plan, seed: int, founders: Sequence[Genome] = ()
-) -> tuple[SearchState, Brood]:
+) -> tuple[SearchState, Offspring]:
     """Draw the first parents of every island; founders replace the first ones of each."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7,)))
-    state = SearchState(rng, Known(plan.memory))
+    state = SearchState(rng, ScoreCache(plan.memory))
     if plan.patience:
-        state.ages = [Age()] * plan.islands
+        state.ages = [IslandAge()] * plan.islands
     fresh = []
     for _ in range(plan.islands):
-        drawn = [draw(grid, state.rng) for _ in range(plan.parents)]
+        drawn = [random_genome(grid, state.rng) for _ in range(plan.parents)]
         drawn[: len(founders)] = founders[: plan.parents]
         state.islands.append([Individual(g, express(grid, g)) for g in drawn])
         fresh += state.islands[-1]
-    return state, Brood(fresh, fresh)
+    return state, Offspring(fresh, fresh)
 
 
 def breed(
@@ -141,7 +141,7 @@ def breed(
     islands: list[list[Individual]],
     rng: np.random.Generator,
     redrawn: frozenset[int] = frozenset(),
-) -> Brood:
+) -> Offspring:
     """Vary the parents; children that express the same as their parent inherit its score."""
     parents = _pick(plan, islands, rng)
     children = []
@@ -152,24 +152,26 @@ def breed(
             children.append(Individual(genome, express(grid, genome)))
     for island in sorted(redrawn):
         own = slice(island * plan.children, (island + 1) * plan.children)
-        drawn = [draw(grid, rng) for _ in range(plan.children)]
+        drawn = [random_genome(grid, rng) for _ in range(plan.children)]
         children[own] = [Individual(g, express(grid, g)) for g in drawn]
-    return Brood(children, [c for c in children if c.score_ is None], redrawn)
+    return Offspring(children, [c for c in children if c.score_ is None], redrawn)
 
 
-def stale(plan: Plan, ages: Sequence[Age], generation: int) -> frozenset[int]:
+def stale(plan: Plan, ages: Sequence[IslandAge], generation: int) -> frozenset[int]:
     """The islands whose patience is at its end."""
     if not plan.patience:
         return frozenset()
     return frozenset(i for i, age in enumerate(ages) if generation - age.since >= plan.patience)
 
 
-def unknown(brood: Brood, known: Known) -> dict[Key, Graph]:
+def unknown(offspring: Offspring, known: ScoreCache) -> dict[Key, Graph]:
     """The formulas of a brood that have no score yet, each once."""
-    return {c.phenotype.key: c.phenotype.graph for c in brood.novel if c.phenotype.key not in known}
+    return {
+        c.phenotype.key: c.phenotype.graph for c in offspring.novel if c.phenotype.key not in known
+    }
 
 
-def hurdle(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
+def score_threshold(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
     """The least score with which a formula can still matter: as a parent on any island, or in an archive.
 
     Parents and archives only get better, so what falls short of it once never matters; not so where islands are
@@ -189,13 +191,15 @@ def hurdle(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
     return of
 
 
-def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, float]) -> Tally:
+def apply_scores(
+    plan: Plan, state: SearchState, offspring: Offspring, found: Mapping[Key, float]
+) -> GenerationStats:
     """Score a brood, archive it, and let it compete; what was found is what was unknown of it.
 
     The first brood has no competitors: its children are the parents.
     """
     fresh = []
-    for child in brood.novel:
+    for child in offspring.novel:
         key = child.phenotype.key
         if key in found:
             child.score_ = found[key]
@@ -205,31 +209,31 @@ def conclude(plan: Plan, state: SearchState, brood: Brood, found: Mapping[Key, f
     state.known.learn(found)
     state.evaluations += len(found)
     _archive(state, fresh)
-    if brood.children[0] is not state.islands[0][0]:
+    if offspring.children[0] is not state.islands[0][0]:
         state.generation += 1
-        state.islands = compete(plan, state.islands, brood, state.ages, state.generation)
+        state.islands = compete(plan, state.islands, offspring, state.ages, state.generation)
     elif plan.selection == "nsga2":
         state.islands = [nsga2(island, plan.parents, plan.cost) for island in state.islands]
     if plan.selection == "nsga2":  # a formula may come back in a shorter form
         for island in state.islands:
             _keep_by_size(state, island)
-    state.ages = aged(plan, state.ages, state.islands, brood.redrawn, state.generation)
-    return Tally(
+    state.ages = aged(plan, state.ages, state.islands, offspring.redrawn, state.generation)
+    return GenerationStats(
         best=state.best.score,
         median=median([island[0].score for island in state.islands]),
-        children=len(brood.children),
+        children=len(offspring.children),
         evaluated=len(found),
-        cached=len(brood.novel) - len(found),
-        silent=len(brood.children) - len(brood.novel),
-        diverged=sum([c.score <= WORST for c in brood.children]),
+        cached=len(offspring.novel) - len(found),
+        silent=len(offspring.children) - len(offspring.novel),
+        diverged=sum([c.score <= WORST for c in offspring.children]),
     )
 
 
 def compete(
     plan: Plan,
     islands: list[list[Individual]],
-    brood: Brood,
-    ages: Sequence[Age],
+    offspring: Offspring,
+    ages: Sequence[IslandAge],
     generation: int,
 ) -> list[list[Individual]]:
     """The parents of the next generation; children without a score do not take part.
@@ -239,46 +243,50 @@ def compete(
     select = partial(nsga2, cost=plan.cost) if plan.selection == "nsga2" else _best
     survivors = []
     for i, island in enumerate(islands):
-        own = brood.children[i * plan.children : (i + 1) * plan.children]
+        own = offspring.children[i * plan.children : (i + 1) * plan.children]
         rivals = [c for c in own if c.score_ is not None]
-        if i not in brood.redrawn:
+        if i not in offspring.redrawn:
             rivals += island
         survivors.append(select(rivals, plan.parents))
     if plan.migration and generation % plan.migration == 0:
         young = {i for i, a in enumerate(ages) if a.born and generation - a.born < plan.patience}
-        _migrate(plan, survivors, young | brood.redrawn)
+        _migrate(plan, survivors, young | offspring.redrawn)
     return survivors
 
 
 def aged(
     plan: Plan,
-    ages: list[Age],
+    ages: list[IslandAge],
     islands: list[list[Individual]],
     redrawn: frozenset[int],
     generation: int,
-) -> list[Age]:
+) -> list[IslandAge]:
     """The islands' ages after a generation."""
     if not plan.patience:
         return ages
     now = []
     for i, island in enumerate(islands):
-        before = Age(born=generation) if i in redrawn else ages[i]
+        before = IslandAge(born=generation) if i in redrawn else ages[i]
         best = max(individual.score for individual in island)
-        now.append(Age(best, generation, before.born) if best > before.best else before)
+        now.append(IslandAge(best, generation, before.born) if best > before.best else before)
     return now
 
 
-def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> Tally:
+def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> GenerationStats:
     """Advance every island by one generation."""
     redrawn = stale(plan, state.ages, state.generation)
-    return settle(plan, state, breed(grid, plan, state.islands, state.rng, redrawn), evaluate)
+    return evaluate_and_apply(
+        plan, state, breed(grid, plan, state.islands, state.rng, redrawn), evaluate
+    )
 
 
-def settle(plan: Plan, state: SearchState, brood: Brood, evaluate: Evaluate) -> Tally:
+def evaluate_and_apply(
+    plan: Plan, state: SearchState, offspring: Offspring, evaluate: Evaluate
+) -> GenerationStats:
     """Evaluate what is unknown of a brood, and conclude the generation."""
-    fresh = unknown(brood, state.known)
+    fresh = unknown(offspring, state.known)
     scores = evaluate(list(fresh.values())).tolist() if fresh else []
-    return conclude(plan, state, brood, dict(zip(fresh, scores, strict=True)))
+    return apply_scores(plan, state, offspring, dict(zip(fresh, scores, strict=True)))
 
 
 def _best(candidates: list[Individual], count: int) -> list[Individual]:

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 from evolve.search.genome import Genome, Grid
 from evolve.search.individual import Individual
 from evolve.search.islands import (
-    Brood,
+    GenerationStats,
     Key,
+    Offspring,
     Plan,
-    Tally,
     aged,
+    apply_scores,
     breed,
     compete,
-    conclude,
     stale,
     start,
     unknown,
@@ -34,15 +34,15 @@ from substrate.compilation.graph import Graph
 HORIZON = 64
 
 
-class Foreseen(NamedTuple):
+class Speculated(NamedTuple):
     """A generation that was bred ahead."""
 
-    brood: Brood
+    offspring: Offspring
     random: Any  # state of the generator after breeding
     parents: list[list[Individual]]  # as guessed, after the generation
 
 
-class Pilot:
+class Lookahead:
     """Steers one search through rounds of evaluation.
 
     Parameters
@@ -57,9 +57,9 @@ class Pilot:
         self, grid: Grid, plan: Plan, seed: int, generations: int, founders: Sequence[Genome] = ()
     ) -> None:
         self.grid, self.plan, self.generations = grid, plan, generations
-        self.state, brood = start(grid, plan, seed, founders)
+        self.state, offspring = start(grid, plan, seed, founders)
         random = self.state.rng.bit_generator.state
-        self._foreseen = [Foreseen(brood, random, [])]
+        self._speculated = [Speculated(offspring, random, [])]
         # Scores of what was foreseen and not needed yet. The graph belongs to it: the same formula computed in
         # another order rounds differently, and the search would take another way than without foresight.
         self._found: dict[Key, tuple[Graph, float]] = {}
@@ -68,30 +68,30 @@ class Pilot:
     @property
     def done(self) -> bool:
         """Whether the last generation is over."""
-        return not self._foreseen and self.state.generation >= self.generations
+        return not self._speculated and self.state.generation >= self.generations
 
     def wanted(self, lanes: int) -> dict[Key, Graph]:
         """The formulas that the next generation needs, and foreseen ones for the lanes that would be idle."""
         state = self.state
-        if self._foreseen:  # the first generation
-            self._pending = unknown(self._foreseen[0].brood, state.known)
+        if self._speculated:  # the first generation
+            self._pending = unknown(self._speculated[0].offspring, state.known)
             return self._pending
         generation, islands, ages = state.generation, state.islands, state.ages
         before = state.rng.bit_generator.state
         pending: dict[Key, Graph] = {}
         met: set[Key] = set()  # by then known, if the guess holds
         fresh, room = 0, lanes
-        while len(self._foreseen) < HORIZON and generation < self.generations:
-            if self._foreseen and len(pending) + fresh > room:
+        while len(self._speculated) < HORIZON and generation < self.generations:
+            if self._speculated and len(pending) + fresh > room:
                 break
             redrawn = stale(self.plan, ages, generation)
-            brood = breed(self.grid, self.plan, islands, state.rng, redrawn)
-            needed = unknown(brood, state.known).items()
+            offspring = breed(self.grid, self.plan, islands, state.rng, redrawn)
+            needed = unknown(offspring, state.known).items()
             new = {k: g for k, g in needed if k not in met and not self._has(k, g)}
-            if self._foreseen and len(pending) + len(new) > room:
+            if self._speculated and len(pending) + len(new) > room:
                 state.rng.bit_generator.state = before
                 break
-            if not self._foreseen:
+            if not self._speculated:
                 room = lanes * max(1, -(-len(new) // lanes))
             pending |= new
             met |= dict(needed).keys()
@@ -99,39 +99,39 @@ class Pilot:
             generation += 1
             before = random = state.rng.bit_generator.state
             if redrawn or self.plan.selection == "nsga2":
-                self._foreseen.append(Foreseen(brood, random, []))
+                self._speculated.append(Speculated(offspring, random, []))
                 break
-            self._remember(brood)
-            islands = compete(self.plan, islands, brood, ages, generation)
+            self._remember(offspring)
+            islands = compete(self.plan, islands, offspring, ages, generation)
             ages = aged(self.plan, ages, islands, redrawn, generation)
-            self._foreseen.append(Foreseen(brood, random, islands))
+            self._speculated.append(Speculated(offspring, random, islands))
         self._pending = pending
         return pending
 
     def _has(self, key: Key, graph: Graph) -> bool:
         return key in self._found and self._found[key][0] == graph
 
-    def _remember(self, brood: Brood) -> None:
+    def _remember(self, offspring: Offspring) -> None:
         """Give children the scores that are known; who has none does not compete."""
         peek, found = self.state.known.peek, self._found
-        for child in brood.novel:
+        for child in offspring.novel:
             key = child.phenotype.key
             child.score_ = peek(key)
             if child.score_ is None and key in found and found[key][0] == child.phenotype.graph:
                 child.score_ = found[key][1]
 
-    def advance(self, scores: Mapping[Key, float]) -> Iterator[Tally]:
+    def advance(self, scores: Mapping[Key, float]) -> Iterator[GenerationStats]:
         """Conclude the generations that were foreseen, as far as the guess holds."""
         self._found |= {key: (self._pending[key], score) for key, score in scores.items()}
-        foreseen, self._foreseen = self._foreseen, []
-        for brood, random, parents in foreseen:
-            needed = unknown(brood, self.state.known)
+        speculated, self._speculated = self._speculated, []
+        for offspring, random, parents in speculated:
+            needed = unknown(offspring, self.state.known)
             if not all(self._has(key, graph) for key, graph in needed.items()):
                 break  # a formula was forgotten that had been known
             found = {key: self._found.pop(key)[1] for key in needed}
-            tally = conclude(self.plan, self.state, brood, found)
+            stats = apply_scores(self.plan, self.state, offspring, found)
             self.state.rng.bit_generator.state = random
-            yield tally
+            yield stats
             if not _same(parents, self.state.islands):
                 break
         if len(self._found) > self.plan.memory:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 Key = tuple[int, ...]
 
 
-class Known:
+class ScoreCache:
     """A table of scores, shared by all islands of a search.
 
     Only what a search really did counts as use: `in` and `peek` leave no trace, so looking ahead does not change what

@@ -129,7 +129,7 @@ def install(made: Path, files: Files) -> None:
         new.unlink(missing_ok=True)
 
 
-def settle(database: Path, root: str) -> None:
+def set_artifact_root(database: Path, root: str) -> None:
     """Tell our experiments where their artifacts are.
 
     MLflow records absolute paths, so a folder that was moved or copied would lose its artifacts.

@@ -65,9 +65,9 @@ class Store:
         try:
             if not files.holds_runs(self.files):
                 self._create()
-            with self._speaking():
-                files.settle(self.files.database, self.files.root)
-                self._bury()
+            with self._translate_errors():
+                files.set_artifact_root(self.files.database, self.files.root)
+                self._mark_dead_runs()
         except BaseException:
             self.close()
             raise
@@ -119,7 +119,7 @@ class Store:
 
         def opened() -> str:
             self.claim()
-            with self._speaking():
+            with self._translate_errors():
                 signed = _tags({**tags, **self._signature()})
                 where = self._experiment(experiment)
                 run: str = self._client.create_run(where, run_name=name, tags=signed).info.run_id
@@ -135,7 +135,7 @@ class Store:
     def resume(self, run: str) -> RunLog:
         """Go on with a run; steps that it has logged already are not logged again."""
         self.claim()
-        with self._speaking():
+        with self._translate_errors():
             keys = self._client.get_run(run).data.metrics
             steps = [m.step for key in keys for m in self._client.get_metric_history(run, key)]
             self._client.update_run(run, status="RUNNING")
@@ -150,7 +150,7 @@ class Store:
 
         made = [Metric(*point) for point in metrics]
         pairs = [RunTag(key, value) for key, value in _tags(tags or {}).items()]
-        with self._speaking():
+        with self._translate_errors():
             for at in range(0, max(len(made), 1), MOST_METRICS):
                 some = made[at : at + MOST_METRICS]
                 self._client.log_batch(run, metrics=some, tags=pairs if at == 0 else ())
@@ -158,7 +158,7 @@ class Store:
     def end(self, run: str, status: Status) -> None:
         """Close a run."""
         self.log(run, tags={"status": status})
-        with self._speaking():
+        with self._translate_errors():
             self._client.set_terminated(run, STATUSES[status])
 
     def list(self) -> list[RunRow]:
@@ -167,7 +167,7 @@ class Store:
             return []
         writer = self._lock.holder if self._lock else holder(self.files.lock)
         token = writer.token if writer else ""
-        with self._speaking():
+        with self._translate_errors():
             experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
             found = self._search(list(experiments))
             return [row(run, experiments[run.info.experiment_id], token) for run in found]
@@ -190,7 +190,7 @@ class Store:
     def _client(self) -> Any:
         """MLflow's client; opening checks that the database is of this version of MLflow."""
         client_of = _mlflow()
-        with self._speaking():
+        with self._translate_errors():
             try:
                 client = client_of(tracking_uri=self.files.uri)
                 client.search_experiments(max_results=1)
@@ -205,7 +205,7 @@ class Store:
         return client
 
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Keep MLflow's own warnings away, and say in a sentence what the database complains of."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic)(\.|$)")
@@ -229,11 +229,14 @@ class Store:
         the disk of a cluster, and who interrupts this leaves nothing.
         """
         client_of = _mlflow()
-        with self._speaking(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        with (
+            self._translate_errors(),
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+        ):
             made = Path(scratch) / "mlflow.db"
             client = client_of(tracking_uri=f"sqlite:///{made.as_posix()}")
             client.set_experiment_tag("0", files.MARK, "default")
-            files.settle(made, self.files.root)
+            files.set_artifact_root(made, self.files.root)
             files.install(made, self.files)
 
     def _describe(self, run: str, params: Mapping[str, str]) -> None:
@@ -271,7 +274,7 @@ class Store:
             if not (token := page.token):
                 return
 
-    def _bury(self) -> None:
+    def _mark_dead_runs(self) -> None:
         """We are the only writer, so whatever still runs by our tags died: tell MLflow."""
         experiments = [e.experiment_id for e in self._client.search_experiments()]
         for run in list(self._search(experiments, "status = 'RUNNING'")):
@@ -294,7 +297,7 @@ def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[
             "--runs."
         )
     if os.access(found.database, os.W_OK):
-        files.settle(found.database, found.root)
+        files.set_artifact_root(found.database, found.root)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", found.uri]
     command += ["--default-artifact-root", found.root, "--artifacts-destination", found.root]
     return [*command, "--host", host, "--port", str(port), "--workers", "1"]

@@ -14,11 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evolve.evaluation.arena import GROUP, WORST, Arena, Bounds, Scores, foldable, learn
+from evolve.evaluation.arena import (
+    INSTANCES_PER_GROUP,
+    WORST,
+    Arena,
+    Bounds,
+    Scores,
+    can_merge_lanes,
+    learn,
+)
 from substrate.compilation.lowering import lower
-from substrate.networks.base import refuse
+from substrate.networks.base import require_compatible
 from substrate.rule import Rule
-from substrate.simulate import fold
+from substrate.simulate import merge_lanes
 
 #: Points of one call: without slopes, and with them.
 LANES, SLOPE_LANES = 16, 8
@@ -56,7 +64,7 @@ class Objective:
     """
 
     def __init__(self, rule: Rule, arena: Arena, bounds: Bounds) -> None:
-        refuse(rule, arena.shows)
+        require_compatible(rule, arena.observables)
         self.rule, self.arena, self.bounds = rule, arena, bounds
         self.names = tuple(rule.constants)
         self.evaluations = 0  # simulated rules; a slope counts as one per constant
@@ -70,17 +78,20 @@ class Objective:
         lanes = constants.shape[1]
 
         def setting_of(index: int, episodes: Any) -> Array:
-            setting, folded = self.arena.settings[index], foldable(episodes, lanes, leading=1)
+            setting, merged = (
+                self.arena.settings[index],
+                can_merge_lanes(episodes, lanes, leading=1),
+            )
 
             def wide(row: Array) -> Array:
-                row = jnp.broadcast_to(row, (GROUP, lanes))
-                return fold(row, lanes) if folded else row
+                row = jnp.broadcast_to(row, (INSTANCES_PER_GROUP, lanes))
+                return merge_lanes(row, lanes) if merged else row
 
             named = {name: wide(constants[i]) for i, name in enumerate(self.names)}
             gains = jnp.ones(lanes, jnp.float32)
 
             def group(episode: Any) -> Array:
-                return learn(setting, lower(self.rule, named), episode, gains, folded, full=False)[
+                return learn(setting, lower(self.rule, named), episode, gains, merged, full=False)[
                     0
                 ]
 

@@ -173,7 +173,7 @@ def tune(
     Parameters
     ----------
     rule
-        Its constants are tuned; see `lift` for one whose numbers are written into its equations.
+        Its constants are tuned; see `extract_constants` for one whose numbers are written into its equations.
     arena, bounds
         Training instances, and what 0 and 1 mean on them.
     budget

@@ -21,7 +21,7 @@ from substrate.vocabulary import VOCABULARY, names
 _HOMOGENEOUS = ("abs", "sign", "step", "div")
 
 
-def lift(rule: Rule, gains: bool = False) -> Rule:
+def extract_constants(rule: Rule, gains: bool = False) -> Rule:
     """Name the numbers of every equation; on its own it changes no score.
 
     Parameters

@@ -8,8 +8,8 @@ import jax
 
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.tuning.optimise import Method, tune
-from evolve.tuning.parametrise import lift, substituted
-from evolve.tuning.round_constants import TOLERANCE, snap
+from evolve.tuning.parametrise import extract_constants, substituted
+from evolve.tuning.round_constants import TOLERANCE, round_constants
 from substrate.rule import Rule
 
 #: A rule with more constants than this gets no further coefficients: each adds to what a slope costs.
@@ -30,7 +30,7 @@ class Refined:
     method: str  # what found the constants: none, sampling, gradient, evolution
 
 
-def refine(
+def tune_constants(
     rules: Sequence[Rule],
     arena: Arena,
     bounds: Bounds,
@@ -52,9 +52,9 @@ def refine(
     budget
         Rules to simulate for each rule; see `tune`. Snapping comes on top: some tens a constant.
     gains
-        Whether terms without a coefficient get one, see `lift`.
+        Whether terms without a coefficient get one, see `extract_constants`.
     tolerance
-        Score that simple values may cost, see `evolve.tuning.round_constants.snap`.
+        Score that simple values may cost, see `evolve.tuning.round_constants.round_constants`.
 
     Raises
     ------
@@ -63,20 +63,20 @@ def refine(
     """
 
     def one(rule: Rule, device: jax.Device) -> Refined:
-        lifted = lift(rule, gains)
+        lifted = extract_constants(rule, gains)
         if len(lifted.constants) > MANY:
-            lifted = lift(rule)
+            lifted = extract_constants(rule)
         with jax.default_device(device):
             tuned = tune(lifted, arena, bounds, budget, method=method, seed=seed)
-            snapped = snap(tuned, tolerance)
+            rounded = round_constants(tuned, tolerance)
         return Refined(
             original=rule,
             tuned=substituted(tuned.rule),
-            rule=snapped.written,
+            rule=rounded.written,
             before=tuned.before,
             peak=tuned.score,
-            score=snapped.score,
-            evaluations=tuned.evaluations + snapped.evaluations,
+            score=rounded.score,
+            evaluations=tuned.evaluations + rounded.evaluations,
             method=tuned.method,
         )
 

@@ -50,7 +50,7 @@ class Proposal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Snapped:
+class Rounded:
     """A rule with simple constants."""
 
     rule: Rule  # still with named constants
@@ -65,7 +65,7 @@ class Snapped:
         return substituted(self.rule, self.exact)
 
 
-def snap(tuned: Tuned, tolerance: float = TOLERANCE) -> Snapped:
+def round_constants(tuned: Tuned, tolerance: float = TOLERANCE) -> Rounded:
     """Replace constants by simple values as long as that costs nothing measurable on the training instances.
 
     Parameters
@@ -91,7 +91,7 @@ def snap(tuned: Tuned, tolerance: float = TOLERANCE) -> Snapped:
         i = min(passed, key=lambda i: (proposals[i].rung, -points.fitness[i], i))
         fixed[proposals[i].constant] = proposals[i].value
         constants, score, scores = proposals[i].constants, points.fitness[i], points.scores[i]
-    return Snapped(
+    return Rounded(
         rule=tuned.rule.with_constants(**dict(zip(names, map(float, constants), strict=True))),
         exact={names[i]: _expression(value) for i, value in fixed.items()},
         score=float(score),

@@ -13,7 +13,7 @@ from jax import Array
 
 from substrate.compilation.lowering import walk
 from substrate.functions import FUNCTIONS
-from substrate.plasticity import Plasticity, Seen, SlowUpdate
+from substrate.plasticity import Observed, Plasticity, SlowUpdate
 from substrate.rule import FORWARD, Rule, Slow
 from substrate.vocabulary import names
 
@@ -106,14 +106,14 @@ def to_rule(graph: Graph, name: str, slow: tuple[Slow, ...] = ()) -> Rule:
 def lower_graph(graph: Graph, slow: tuple[Slow, ...] = ()) -> Plasticity:
     """Make the plasticity of a graph, operation by operation as it stands; numbers are compiled in."""
 
-    def bind(output: Operand) -> Callable[[Seen], Array]:
-        def run(seen: Seen) -> Array:
+    def bind(output: Operand) -> Callable[[Observed], Array]:
+        def run(observed: Observed) -> Array:
             values: list[Array] = []
 
             def value(operand: Operand) -> Array:
                 if isinstance(operand, int):
                     return values[operand]
-                return seen[operand] if isinstance(operand, str) else jnp.float32(operand.value)
+                return observed[operand] if isinstance(operand, str) else jnp.float32(operand.value)
 
             for node in graph.nodes:
                 function = FUNCTIONS[node.function]

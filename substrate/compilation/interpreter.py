@@ -20,7 +20,7 @@ from jax import Array, lax
 
 from substrate.compilation.graph import Graph, Number, Operand
 from substrate.functions import FUNCTIONS
-from substrate.plasticity import Arithmetic, Plasticity, Seen, SlowUpdate, arithmetic_of
+from substrate.plasticity import Arithmetic, Observed, Plasticity, SlowUpdate, arithmetic_of
 from substrate.rule import FORWARD, Slow
 
 #: Instructions that run between two looks at the clock; registers are in memory only in between.
@@ -71,7 +71,7 @@ class Machine(NamedTuple):
         def code(operand: Operand) -> Code:
             try:
                 return _Scheduler(graph, self, share=True).run(operand)
-            except TooLong:
+            except DoesNotFit:
                 return _Scheduler(graph, self, share=False).run(operand)
 
         return {name: code(operand) for name, operand in graph.outputs.items()}
@@ -104,7 +104,7 @@ class Machine(NamedTuple):
 
         return Programs(blocked(words), blocked(numbers)), lengths
 
-    def runner(self, programs: "Programs", length: Array) -> Callable[[Seen], Array]:
+    def runner(self, programs: "Programs", length: Array) -> Callable[[Observed], Array]:
         """Decode the operations once, outside the loop over steps, and return what runs at every step."""
         return _runner(programs, length, self)
 
@@ -117,7 +117,7 @@ class Code(NamedTuple):
     numbers: Sequence[float]
 
 
-class TooLong(Exception):  # noqa: N818 - a finding about a rule, not an error
+class DoesNotFit(Exception):  # noqa: N818 - a finding about a rule, not an error
     """The rule does not fit the machine; whoever evaluates it turns this into a value."""
 
 
@@ -176,7 +176,7 @@ class _Scheduler:
                 if isinstance(b, int) and a != b:
                     uses[b] += 1
         if reached > self.limit:
-            raise TooLong
+            raise DoesNotFit
         uses[output] = 0
         self.need: list[int] = []
         need = self.need
@@ -192,7 +192,7 @@ class _Scheduler:
     def emit(self, operation: str, operand: Operand) -> None:
         """Append one instruction on an operand that is at hand."""
         if len(self.words) >= self.limit:
-            raise TooLong
+            raise DoesNotFit
         number = 0.0
         if isinstance(operand, int):
             kept = 0 if operand == self.at_hand else self.held[operand]
@@ -219,7 +219,7 @@ class _Scheduler:
     def keep(self, node: int) -> None:
         """Copy the result of the last instruction, the value of `node`, into a register."""
         if not self.free:
-            raise TooLong
+            raise DoesNotFit
         register = self.held[node] = self.free.pop()
         self.words[-1] |= register << 2 * BITS
 
@@ -275,16 +275,16 @@ class Programs(NamedTuple):
         return jnp.asarray(self.word) >> BITS * place & (1 << BITS) - 1
 
 
-def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Seen], Array]:
+def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Observed], Array]:
     table = np.array([ARITHMETIC.get(o, (1, 0, 0)) for o in machine.operations], np.float32)
     operation, source, target = map(programs.field, range(3))
     alpha, beta, gamma = (jnp.asarray(column)[operation] for column in table.T)
     selected = list(enumerate(machine.operations))[len(ARITHMETIC) :]
 
-    def run(seen: Seen) -> Array:
-        shape = jnp.broadcast_shapes(*(jnp.shape(seen[name]) for name in machine.terminals))
-        inputs = [jnp.broadcast_to(seen[name], shape) for name in machine.terminals]
-        fixed = arithmetic_of(seen)
+    def run(observed: Observed) -> Array:
+        shape = jnp.broadcast_shapes(*(jnp.shape(observed[name]) for name in machine.terminals))
+        inputs = [jnp.broadcast_to(observed[name], shape) for name in machine.terminals]
+        fixed = arithmetic_of(observed)
         numbers = fixed.encode(programs.number) if fixed else programs.number
 
         def segment(s: Array, values: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -332,7 +332,7 @@ class Runs(Protocol):
     def terminals(self) -> tuple[str, ...]:
         """What rules may read."""
 
-    def runner(self, programs: Any, length: Array) -> Callable[[Seen], Array]:
+    def runner(self, programs: Any, length: Array) -> Callable[[Observed], Array]:
         """What runs at every step, for one equation of a population."""
 
 

@@ -14,7 +14,7 @@ from jax import Array
 
 from substrate.errors import UserError
 from substrate.functions import FUNCTIONS, pdiv
-from substrate.plasticity import Arithmetic, Plasticity, Seen, SlowUpdate, arithmetic_of
+from substrate.plasticity import Arithmetic, Observed, Plasticity, SlowUpdate, arithmetic_of
 from substrate.rule import Rule
 
 Value = TypeVar("Value")
@@ -153,11 +153,11 @@ def lower(rule: Rule, constants: Mapping[str, Array] | None = None) -> Plasticit
         constants or {}
     )
 
-    def bind(expression: sympy.Expr) -> Callable[[Seen], Array]:
-        def change(seen: Seen) -> Array:
-            arithmetic = arithmetic_of(seen)
+    def bind(expression: sympy.Expr) -> Callable[[Observed], Array]:
+        def change(observed: Observed) -> Array:
+            arithmetic = arithmetic_of(observed)
             own = {n: arithmetic.encode(v) for n, v in values.items()} if arithmetic else values
-            return compute(expression, ChainMap(own, seen), arithmetic)  # type: ignore[arg-type]
+            return compute(expression, ChainMap(own, observed), arithmetic)  # type: ignore[arg-type]
 
         return change
 

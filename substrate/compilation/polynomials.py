@@ -18,8 +18,8 @@ import numpy as np
 from jax import Array
 
 from substrate.compilation.graph import Graph, Number
-from substrate.compilation.interpreter import TooLong
-from substrate.plasticity import Seen
+from substrate.compilation.interpreter import DoesNotFit
+from substrate.plasticity import Observed
 
 #: Coefficients are smaller than this.
 LARGEST = 2**31
@@ -77,7 +77,7 @@ class Polynomials:
         return self.ready(self.expand(graph))
 
     def ready(self, expanded: Mapping[str, Terms]) -> dict[str, Coefficients]:
-        """Put coefficients in their places; raises `TooLong` if there is none for a monomial."""
+        """Put coefficients in their places; raises `DoesNotFit` if there is none for a monomial."""
         places = self._places
         try:
             return {
@@ -85,7 +85,7 @@ class Polynomials:
                 for name, terms in expanded.items()
             }
         except KeyError:
-            raise TooLong from None
+            raise DoesNotFit from None
 
     def expand(self, graph: Graph) -> dict[str, Terms]:
         """Multiply a graph out; raises as `schedule`, also where what has too high a degree cancels later."""
@@ -98,7 +98,7 @@ class Polynomials:
                 return leaves[operand]
             whole = int(operand.value)
             if whole != operand.value:
-                raise TooLong
+                raise DoesNotFit
             return {0: whole}
 
         for function, a, b in graph.nodes:
@@ -110,7 +110,7 @@ class Polynomials:
             )
             if function == "mul":
                 if high + other > highest:
-                    raise TooLong
+                    raise DoesNotFit
                 terms: Terms = {}
                 for m, c in x.items():
                     for n, d in y.items():
@@ -123,14 +123,14 @@ class Polynomials:
                     terms[n] = terms.get(n, 0) + sign * d
                 degrees.append(max(high, other))
             else:
-                raise TooLong
+                raise DoesNotFit
             known.append(terms)
         found = {
             name: known[o] if isinstance(o, int) else leaf(o) for name, o in graph.outputs.items()
         }
         kept = {name: {m: c for m, c in terms.items() if c} for name, terms in found.items()}
         if any(abs(c) >= LARGEST for terms in kept.values() for c in terms.values()):
-            raise TooLong
+            raise DoesNotFit
         return kept
 
     def assemble(
@@ -145,11 +145,11 @@ class Polynomials:
             used[block] = 1
         return table, used
 
-    def runner(self, coefficients: Array, length: Array) -> Callable[[Seen], Array]:
+    def runner(self, coefficients: Array, length: Array) -> Callable[[Observed], Array]:
         """What runs at every step: Horner's scheme, innermost in what has the fewest numbers."""
 
-        def run(seen: Seen) -> Array:
-            values = [jnp.asarray(seen[name]) for name in self.terminals]
+        def run(observed: Observed) -> Array:
+            values = [jnp.asarray(observed[name]) for name in self.terminals]
             order = sorted(range(len(values)), key=lambda i: -values[i].size)
             table = {
                 tuple(e[i] for i in order): c

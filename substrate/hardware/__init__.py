@@ -1,9 +1,9 @@
 """Hardware profiles: one file each, found by discovery, and what lays them under the synapses."""
 
-from substrate.hardware._admission import adapted as adapted
 from substrate.hardware._admission import admissible as admissible
-from substrate.hardware._admission import folded as folded
+from substrate.hardware._admission import as_implemented as as_implemented
 from substrate.hardware._admission import graph_violations as graph_violations
+from substrate.hardware._admission import merged as merged
 from substrate.hardware._admission import violations as violations
 from substrate.hardware._chip import Chip as Chip
 from substrate.hardware._chip import Lanes as Lanes

@@ -46,7 +46,7 @@ class NoSum(Exception):  # noqa: N818 - a finding about a rule, not an error
 Polynomial = Mapping[tuple[tuple[str, int], ...], float]
 
 
-def folded(rule: Rule) -> Rule:
+def merged(rule: Rule) -> Rule:
     """The rule with its constants written into its equations: a chip is programmed with numbers."""
     values = {
         symbol: sympy.Float(rule.constants[str(symbol)])
@@ -63,7 +63,7 @@ def violations(profile: Profile, rule: Rule) -> list[str]:
     """Reasons why a rule cannot run on a chip; none if it can."""
     if profile.ideal:
         return []
-    rule = folded(rule)
+    rule = merged(rule)
     used = set().union(*(functions(e) for e in rule.equations.values()))
     reasons = _lacking(profile, rule.reads, used, rule.slow)
     if isinstance(profile.arithmetic, Products) and not used - set(profile.functions or used):
@@ -262,11 +262,11 @@ def expression(found: list[Product]) -> sympy.Expr:
     return total
 
 
-def adapted(profile: Profile, rule: Rule) -> Rule:
+def as_implemented(profile: Profile, rule: Rule) -> Rule:
     """The rule as the chip runs it: constants as numbers, and coefficients as the chip has them."""
     if profile.ideal:
         return rule
-    rule = folded(rule)
+    rule = merged(rule)
     arithmetic = profile.arithmetic
     if not isinstance(arithmetic, Products) or violations(profile, rule):
         return rule

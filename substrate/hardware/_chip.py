@@ -18,7 +18,7 @@ from jax import Array, lax
 from substrate.hardware import _random as random
 from substrate.hardware._fixed import Fixed, bounded, shifted, toward_zero, whole
 from substrate.hardware.base import Profile, Read
-from substrate.plasticity import Observed, Plasticity, Seen
+from substrate.plasticity import EncodedObserved, Observed, Plasticity
 from substrate.synapses import Synapses
 from substrate.vocabulary import VOCABULARY
 
@@ -68,7 +68,7 @@ class Chip(NamedTuple):
         for name, update in plasticity.slow.items():
             if _present(profile.tau):
                 spread = pattern(f"tau {name}", _front(update.scope, shape))
-                memory[f"pace {name}"] = 1.0 / _factor(profile.tau, spread)
+                memory[f"rate_factor {name}"] = 1.0 / _factor(profile.tau, spread)
         if _present(weights.gain):
             memory["weight"] = _factor(weights.gain, pattern("weight", shape[:2]))
         if weights.sign == "row":
@@ -84,7 +84,7 @@ class Chip(NamedTuple):
             memory["settled"] = code * weights.step
         return Synapses(self._effective(code, memory), synapses.slow, memory)
 
-    def paces(self, count: int, name: str) -> Array | None:
+    def rate_factors(self, count: int, name: str) -> Array | None:
         """Factors (count, K, 1) on how fast neurons move, drawn once per chip; nothing where all are alike."""
         if not _present(self.profile.tau):
             return None
@@ -95,7 +95,7 @@ class Chip(NamedTuple):
         self,
         synapses: Synapses,
         plasticity: Plasticity,
-        seen: Seen,
+        observed: Observed,
         rate: Array,
         projection: str,
     ) -> Synapses:
@@ -107,16 +107,16 @@ class Chip(NamedTuple):
         if "draws" in memory:
             memory["draws"] = memory["draws"] + 1  # counts on from the key of this layer
         code = self._code(synapses.w, memory)
-        batch = max(jnp.ndim(a) for a in seen.values()) > synapses.w.ndim
+        batch = max(jnp.ndim(a) for a in observed.values()) > synapses.w.ndim
         w = memory.get("host", code * weights.step)
         observed = self._observed(
-            {**seen, "w": w[:, :, None] if batch else w}, synapses, memory, key, batch
+            {**observed, "w": w[:, :, None] if batch else w}, synapses, memory, key, batch
         )
         slow = {}
         for name, update in plasticity.slow.items():
             value = synapses.slow[name]
             change = _float(update.change(observed), profile) * _at(
-                memory.get(f"pace {name}", 1.0), batch
+                memory.get(f"rate_factor {name}", 1.0), batch
             )
             moved = jnp.broadcast_to(value + change, value.shape)
             slow[name] = _rounded(moved, profile.state) if profile.state else moved
@@ -126,18 +126,23 @@ class Chip(NamedTuple):
             change = toward_zero(mean) if isinstance(profile.arithmetic, Fixed) else mean
         moved, memory = self._written(code, jnp.broadcast_to(change, code.shape), rate, memory, key)
         if "settled" in memory:
-            event = jnp.broadcast_to(seen["pre"], _wide(code.shape, batch)) != 0
+            event = jnp.broadcast_to(observed["pre"], _wide(code.shape, batch)) != 0
             if batch:
                 event = jnp.any(event, axis=2)
             memory["settled"] = jnp.where(event, moved * weights.step, memory["settled"])
         return Synapses(self._effective(moved, memory), slow, memory)
 
     def _observed(
-        self, seen: Seen, synapses: Synapses, memory: Mapping[str, Array], key: Array, batch: bool
+        self,
+        observed: Observed,
+        synapses: Synapses,
+        memory: Mapping[str, Array],
+        key: Array,
+        batch: bool,
     ) -> Observed:
         """What the rule gets to see, in the profile's arithmetic; what nobody reads costs nothing."""
         values = {}
-        for name, value in seen.items():
+        for name, value in observed.items():
             if name in ("w", "eta"):
                 values[name] = value
                 continue
@@ -151,8 +156,8 @@ class Chip(NamedTuple):
         values.update(synapses.slow)
         fixed = self.profile.arithmetic
         if isinstance(fixed, Fixed):
-            return Observed({n: fixed.encode(v) for n, v in values.items()}, fixed)
-        return Observed(values)
+            return EncodedObserved({n: fixed.encode(v) for n, v in values.items()}, fixed)
+        return EncodedObserved(values)
 
     def _written(
         self,

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from substrate.compilation.graph import Graph, from_rule, to_rule
-from substrate.hardware._admission import NoSum, folded, products
+from substrate.hardware._admission import NoSum, merged, products
 from substrate.hardware.base import Products, Profile
 from substrate.rule import Rule
 
@@ -27,7 +27,7 @@ def cost(profile: Profile, rule: Rule, inputs: int | None = None) -> Cost:
     bytes; without a profile's formats, four. Where the period depends on the number of inputs, it is that of
     `inputs`, or of the number that the profile names.
     """
-    rule = folded(rule)
+    rule = merged(rule)
     graph = from_rule(rule)
     operations: float = len(graph.nodes)
     if isinstance(profile.arithmetic, Products):

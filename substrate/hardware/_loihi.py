@@ -1,12 +1,12 @@
 """What both Loihi profiles share: traces of 7 bits, learning as a sum of products."""
 
-from substrate.hardware.base import Fact, Products, Read, Schedule, Weights
+from substrate.hardware.base import Fact, Products, Read, Schedule, WeightFormat
 
 LAVA = "lava-nc/lava"
 
 #: A trace has 7 bits; a signed activity is the difference of two of them.
 TRACE = Read(bits=8, top=4.0)
-WEIGHTS = Weights(bits=8, sign="signed", top=2.0, rounding="stochastic")
+WEIGHTS = WeightFormat(bits=8, sign="signed", top=2.0, rounding="stochastic")
 STATE = Read(bits=8, top=4.0)
 PRODUCTS = Products(mantissa=4, exponents=(-8, 7), products=8, factors=4)
 EPOCH = Schedule("epoch", 1)

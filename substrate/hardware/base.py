@@ -19,7 +19,7 @@ CHIPS = 3
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightFormat:
     """How a weight is stored: an integer code times a step of `top / 2**bits`.
 
     `signed` codes are -(2**bits - 1) .. 2**bits - 1 (`bits` and a sign), `unsigned` ones 0 .. 2**bits - 1, and with
@@ -162,7 +162,7 @@ class Profile:
 
     name: str
     summary: str
-    weights: Weights | None = None
+    weights: WeightFormat | None = None
     reads: Mapping[str, Read] = field(default_factory=dict)
     other: Read | None = EXACT
     arithmetic: Fixed | Products | None = None

@@ -9,7 +9,7 @@ calibrated, as in all published experiments; `bss2:gain=0.2` is one that is not.
 """
 
 from substrate.hardware._fixed import NATIVE, Fixed
-from substrate.hardware.base import Fact, Profile, Read, Schedule, Weights
+from substrate.hardware.base import Fact, Profile, Read, Schedule, WeightFormat
 
 LSB = 4.0 / 128
 
@@ -29,7 +29,7 @@ MEASURED = "tp_01-properties: ten neurons"
 PROFILE = Profile(
     name="bss2",
     summary="analog core with a vector processor; 6-bit weights, 8-bit readings, 1,000 times biology",
-    weights=Weights(bits=6, sign="signed", top=2.0, rounding="truncate", gain=0.1),
+    weights=WeightFormat(bits=6, sign="signed", top=2.0, rounding="truncate", gain=0.1),
     reads={
         "pre": DIGITAL,
         "post": ANALOG,

@@ -5,14 +5,14 @@
 The host keeps weights in floating point and loads the nearest code after every change.
 """
 
-from substrate.hardware.base import EXACT, Fact, Profile, Schedule, Weights
+from substrate.hardware.base import EXACT, Fact, Profile, Schedule, WeightFormat
 
 ROCKPOOL = "synsense/rockpool"
 
 PROFILE = Profile(
     name="dynapse2",
     summary="analog neurons, 4-bit weights, learning on the host",
-    weights=Weights(bits=4, sign="signed", top=2.0, rounding="nearest", gain=0.1),
+    weights=WeightFormat(bits=4, sign="signed", top=2.0, rounding="nearest", gain=0.1),
     other=EXACT,
     tau=0.1,
     schedule=Schedule("host", 1),

@@ -5,12 +5,12 @@
 Its parameters are what people ask about: `fixed_point:bits=4,rounding=stochastic,period=50,gain=0.2`.
 """
 
-from substrate.hardware.base import Fact, Profile, Schedule, Weights
+from substrate.hardware.base import Fact, Profile, Schedule, WeightFormat
 
 PROFILE = Profile(
     name="fixed_point",
     summary="weights of a few bits, all else in floating point",
-    weights=Weights(bits=8, sign="signed", top=2.0, rounding="nearest"),
+    weights=WeightFormat(bits=8, sign="signed", top=2.0, rounding="nearest"),
     schedule=Schedule("accumulate", 1),
     facts=(
         Fact("weights", "8 bits and a sign, full scale 2", "parameters; no chip", estimate=True),

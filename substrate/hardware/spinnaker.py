@@ -8,14 +8,14 @@ presynaptic ones, the oldest are forgotten.)
 """
 
 from substrate.hardware._fixed import Fixed
-from substrate.hardware.base import Fact, Profile, Read, Schedule, Weights
+from substrate.hardware.base import Fact, Profile, Read, Schedule, WeightFormat
 
 SPYNNAKER = "SpiNNakerManchester/sPyNNaker, C sources"
 
 PROFILE = Profile(
     name="spinnaker",
     summary="ARM cores; 16-bit weights and traces in s4.11, written at presynaptic events",
-    weights=Weights(bits=16, sign="signed", top=2.0, rounding="truncate"),
+    weights=WeightFormat(bits=16, sign="signed", top=2.0, rounding="truncate"),
     other=Read(bits=16, top=16.0),
     arithmetic=Fixed(bits=16, fraction=11),
     functions=None,

@@ -14,7 +14,7 @@ from substrate.networks.activations import Activation
 from substrate.synapses import Synapses
 
 
-class Weights(NamedTuple):
+class LayerWeights(NamedTuple):
     """All weights at the start, as JAX or NumPy arrays; layers l = 1..L with n_l neurons, n_0 inputs."""
 
     forward: Sequence[
@@ -24,7 +24,7 @@ class Weights(NamedTuple):
     direct: Sequence[Any]  # D_l (n_l, n_L, K, P), l = 1..L-1
 
 
-class Shown(NamedTuple):
+class StepInput(NamedTuple):
     """What a network is shown at one step: a batch of samples."""
 
     x: Any  # (n_0, batch, K, 1)
@@ -41,7 +41,7 @@ class Layers(NamedTuple):
     direct: tuple[Array, ...]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """Activities of all layers, (neuron, batch, K, P) each."""
 
     inputs: list[
@@ -72,7 +72,7 @@ def answer(
     act: Activation,
     noise: Sequence[Array] | None = None,
     bias: float = 1.0,
-) -> Answer:
+) -> Response:
     """What every layer answers to inputs (n_0, batch, K, P or 1); noise is added to the net inputs.
 
     `bias` is the activity of the neuron that is always on; 0 makes a network without biases.
@@ -84,7 +84,7 @@ def answer(
         u = matvec(w, inputs[-1])
         us.append(u if noise is None else u + noise[layer])
         xs.append(us[-1] if layer == len(weights) - 1 else act.phi(us[-1]))
-    return Answer(inputs, us, xs)
+    return Response(inputs, us, xs)
 
 
 class Output(NamedTuple):

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.networks._layers import (
-    Answer,
     Layers,
     Output,
-    Shown,
+    Response,
+    StepInput,
     answer,
     back,
     descend,
@@ -23,10 +23,10 @@ from substrate.networks._layers import (
     transposed,
 )
 from substrate.networks.activations import Activation
-from substrate.plasticity import Lazy
+from substrate.plasticity import LazySignals
 
 
-class Sight:
+class LayerSignals:
     """One step of a network with L layers; signals are (neuron, batch, K, P or 1), by layer from the inputs up.
 
     Parameters
@@ -38,14 +38,20 @@ class Sight:
     """
 
     def __init__(
-        self, state: Layers, shown: Shown, act: Activation, out: Output, sd: float, bias: float
+        self,
+        state: Layers,
+        step_input: StepInput,
+        act: Activation,
+        out: Output,
+        sd: float,
+        bias: float,
     ) -> None:
-        self.state, self.shown, self.act, self.out, self.sd = state, shown, act, out, sd
+        self.state, self.step_input, self.act, self.out, self.sd = state, step_input, act, out, sd
         self.weights = [s.w for s in state.forward]
-        self.answer = partial(answer, lateral=state.lateral, x=shown.x, act=act, bias=bias)
+        self.answer = partial(answer, lateral=state.lateral, x=step_input.x, act=act, bias=bias)
 
     @cached_property
-    def clean(self) -> Answer:
+    def clean(self) -> Response:
         """The answer without noise."""
         return self.answer(self.weights)
 
@@ -57,7 +63,7 @@ class Sight:
     @cached_property
     def error(self) -> Array:
         """Target less answer."""
-        return self.shown.target - self.x[-1]
+        return self.step_input.target - self.x[-1]
 
     @cached_property
     def slopes(self) -> list[Array]:
@@ -98,14 +104,14 @@ class Sight:
     @cached_property
     def loss(self) -> Array:
         """Loss of the clean answer, (batch, K, P)."""
-        return self.out.loss(self.clean.u[-1], self.shown.target)
+        return self.out.loss(self.clean.u[-1], self.step_input.target)
 
     def noise(self, layer: int) -> Array:
         """Noise of the neurons of a layer, 0..L, in units of its standard deviation."""
-        return normal(self.shown.seed, layer, self.clean.x[layer].shape[:2])
+        return normal(self.step_input.seed, layer, self.clean.x[layer].shape[:2])
 
     @cached_property
-    def noisy(self) -> Answer:
+    def noisy(self) -> Response:
         """The answer with noise in every neuron."""
         noise = [self.sd * self.noise(layer + 1) for layer in range(len(self.weights))]
         return self.answer(self.weights, noise=noise)
@@ -126,11 +132,13 @@ class Sight:
     def w_noise(self) -> list[Array]:
         """Noise of the weights of layers 1..L, in units of its standard deviation."""
         first = len(self.weights) + 1
-        return [normal(self.shown.seed, first + i, w.shape[:2]) for i, w in enumerate(self.weights)]
+        return [
+            normal(self.step_input.seed, first + i, w.shape[:2]) for i, w in enumerate(self.weights)
+        ]
 
-    def change_of_loss(self, other: Answer) -> Array:
+    def change_of_loss(self, other: Response) -> Array:
         """How much noise has changed the loss, (batch, K, P)."""
-        return (self.out.loss(other.u[-1], self.shown.target) - self.loss) / self.sd
+        return (self.out.loss(other.u[-1], self.step_input.target) - self.loss) / self.sd
 
     @cached_property
     def dloss(self) -> Array:
@@ -143,7 +151,7 @@ class Sight:
         pairs = zip(self.weights, self.w_noise, strict=True)
         return self.change_of_loss(self.answer([w + self.sd * n for w, n in pairs]))
 
-    def forward(self, layer: int) -> Lazy:
+    def forward(self, layer: int) -> LazySignals:
         """What the weights of a layer, 1..L, see."""
         i, w = layer - 1, self.weights[layer - 1]
 
@@ -154,7 +162,7 @@ class Sight:
             taught = self.teaching(i)
             return jnp.concatenate([taught, jnp.zeros_like(taught[:1])])
 
-        return Lazy(
+        return LazySignals(
             {
                 "w": lambda: w[:, :, None],
                 "pre": _pre(lambda: self.clean.inputs[i]),
@@ -179,9 +187,9 @@ class Sight:
             }
         )
 
-    def feedback(self, layer: int) -> Lazy:
+    def feedback(self, layer: int) -> LazySignals:
         """What the weights see that carry errors down to a layer, 0..L-1."""
-        return Lazy(
+        return LazySignals(
             {
                 "w": lambda: self.state.feedback[layer].w[:, :, None],
                 "pre": _pre(lambda: self.teaching(layer + 1)),
@@ -191,10 +199,10 @@ class Sight:
             }
         )
 
-    def lateral(self, layer: int) -> Lazy:
+    def lateral(self, layer: int) -> LazySignals:
         """What the lateral weights see on the activities of a layer, 0..L-1."""
         w, z = self.state.lateral[layer].w, self.clean.inputs[layer][:-1]
-        return Lazy(
+        return LazySignals(
             {
                 "w": lambda: w[:, :, None],
                 "pre": _pre(lambda: self.x[layer]),

@@ -8,7 +8,7 @@ from jax import Array
 from substrate.errors import UserError
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD, Rule
-from substrate.vocabulary import observables
+from substrate.vocabulary import require_observables
 
 
 class Network(NamedTuple):
@@ -20,13 +20,15 @@ class Network(NamedTuple):
     output (post, K, P). Weights and inputs are trees where there are several of them.
     """
 
-    shows: Mapping[str, frozenset[str]]  # what the synapses of each plastic projection observe
+    observables: Mapping[
+        str, frozenset[str]
+    ]  # what the synapses of each plastic projection observe
     init: Callable[[Plasticity, Any], Any]
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
     updates: int = 1  # how often a step evaluates the rule: for every sample of a batch, say
 
 
-def refuse(rule: Rule, shows: Mapping[str, frozenset[str]]) -> None:
+def require_compatible(rule: Rule, available: Mapping[str, frozenset[str]]) -> None:
     """Refuse a rule that changes a projection that is not there, or reads what its synapses do not observe.
 
     Raises
@@ -35,18 +37,18 @@ def refuse(rule: Rule, shows: Mapping[str, frozenset[str]]) -> None:
         Naming what is missing and what there is.
     """
     for projection, reads in rule.reads_by_projection.items():
-        if projection not in shows:
+        if projection not in available:
             raise UserError(
                 f"Rule {rule.name!r} changes the projection {projection!r}, which this network does not have. "
-                f"Its plastic projections: {', '.join(shows)}. Choose a rule or a task that agree."
+                f"Its plastic projections: {', '.join(available)}. Choose a rule or a task that agree."
             )
         where = "" if projection == FORWARD else f" at the projection {projection!r}"
-        observables(reads, shows[projection], f"Rule {rule.name!r}{where}")
+        require_observables(reads, available[projection], f"Rule {rule.name!r}{where}")
 
 
-def runs(rule: Rule, shows: Mapping[str, frozenset[str]]) -> bool:
+def is_compatible(rule: Rule, available: Mapping[str, frozenset[str]]) -> bool:
     """Whether every projection that a rule changes is there and shows what it reads."""
     return all(
-        projection in shows and reads <= shows[projection]
+        projection in available and reads <= available[projection]
         for projection, reads in rule.reads_by_projection.items()
     )

@@ -15,7 +15,7 @@ from jax import Array
 
 from substrate.networks.base import Network
 from substrate.networks.feedforward import forward
-from substrate.plasticity import Plasticity, Seen
+from substrate.plasticity import Observed, Plasticity
 from substrate.rule import FORWARD
 from substrate.synapses import Synapses, learn, start
 
@@ -27,10 +27,10 @@ DELAYED = frozenset({"pre_delayed"})
 def without_loops(plasticity: Plasticity, projection: str = FORWARD) -> Plasticity:
     """Keep units from learning synapses onto themselves."""
 
-    def cut(change: Callable[[Seen], Array]) -> Callable[[Seen], Array]:
-        def off_diagonal(seen: Seen) -> Array:
-            others = 1.0 - jnp.eye(seen["w"].shape[0], dtype=seen["w"].dtype)
-            return jnp.where(others[..., None, None] > 0, change(seen), 0.0)
+    def cut(change: Callable[[Observed], Array]) -> Callable[[Observed], Array]:
+        def off_diagonal(observed: Observed) -> Array:
+            others = 1.0 - jnp.eye(observed["w"].shape[0], dtype=observed["w"].dtype)
+            return jnp.where(others[..., None, None] > 0, change(observed), 0.0)
 
         return off_diagonal
 
@@ -58,7 +58,7 @@ def clamped(recurrent: bool = True, delayed: bool = False) -> Network:
         w, pre, post = state.w, drive["pre"], drive["post"]
         arriving = drive["delayed"] if delayed else pre
         u = forward(w, arriving)
-        seen = {
+        observed = {
             "pre": pre[None],
             "post": post[:, None],
             "w": w,
@@ -66,10 +66,10 @@ def clamped(recurrent: bool = True, delayed: bool = False) -> Network:
             "eta": rate[None, None],
         }
         if recurrent:
-            seen["u_pre"] = u[None]
+            observed["u_pre"] = u[None]
             plasticity = without_loops(plasticity)
         if delayed:
-            seen["pre_delayed"] = arriving[None]
-        return learn(state, plasticity, seen, rate[None, None]), u
+            observed["pre_delayed"] = arriving[None]
+        return learn(state, plasticity, observed, rate[None, None]), u
 
     return Network({FORWARD: shown}, start, step)

@@ -23,7 +23,7 @@ from substrate.networks.base import Network
 from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, paces, start
+from substrate.synapses import Synapses, learn, rate_factors, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "phi_u", "phi_v", "rbar"})
 
@@ -35,7 +35,7 @@ PUSH, BRAKE = 0.3, 6.0
 LONGEST, LATER = 15.0, 25.0
 
 
-class Neurons(NamedTuple):
+class EliseNeurons(NamedTuple):
     """N neurons, the visible ones first; K instances, P individuals."""
 
     synapses: Synapses  # dendritic, (N, N, K, P)
@@ -47,7 +47,7 @@ class Neurons(NamedTuple):
     now: Array  # (1, 1), steps so far, which are places in the rings
     scaffold: Array  # (N, N, K, P) of 0 and 1
     delays: Array  # (2, N, K, P), dendritic and somatic [ms]
-    pace: tuple[Array | None, Array | None] = (
+    rate_factor: tuple[Array | None, Array | None] = (
         None,
         None,
     )  # (N, K, 1 or P) each, of u and v on a chip
@@ -82,13 +82,13 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
     """
     ring, later = round(LONGEST / dt) + 1, round(LATER / dt)
 
-    def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> Neurons:
+    def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> EliseNeurons:
         w = w0["dendritic"]
         rest = jnp.full((w.shape[0], *w.shape[2:]), REST, w.dtype)
         past = jnp.broadcast_to(phi(rest), (ring, *rest.shape))
         scaffold = w0["scaffold"]
         pushed = forward(scaffold, phi(rest))
-        return Neurons(
+        return EliseNeurons(
             start(plasticity, w),
             u=rest,
             v=rest,
@@ -98,17 +98,20 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             now=jnp.zeros((1, 1), jnp.int32),
             scaffold=scaffold,
             delays=w0["delays"],
-            pace=(paces(plasticity, len(w), "soma"), paces(plasticity, len(w), "dendrite")),
+            rate_factor=(
+                rate_factors(plasticity, len(w), "soma"),
+                rate_factors(plasticity, len(w), "dendrite"),
+            ),
         )
 
-    def arriving(state: Neurons, delay: Array) -> Array:
+    def arriving(state: EliseNeurons, delay: Array) -> Array:
         """Rates (N, K, P) that left `delay` [ms] ago."""
         place = (state.now - jnp.round(delay / dt).astype(jnp.int32)) % ring
         return jnp.take_along_axis(state.past, place[None], axis=0)[0]
 
     def step(
-        plasticity: Plasticity, state: Neurons, drive: Mapping[str, Array], rate: Array
-    ) -> tuple[Neurons, Array]:
+        plasticity: Plasticity, state: EliseNeurons, drive: Mapping[str, Array], rate: Array
+    ) -> tuple[EliseNeurons, Array]:
         u, v, w = state.u, state.v, state.synapses.w
         dendritic, somatic = state.delays
         pre = arriving(state, dendritic)
@@ -119,7 +122,7 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         pull = drive["pull"] * (LEAK + DENDRITE)
 
         phi_u, phi_v = phi(u), phi(predicted(v))
-        seen = {
+        observed = {
             "pre": pre[None],
             "post": phi_u[:, None],
             "w": w,
@@ -129,7 +132,7 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             "phi_v": phi_v[:, None],
             "rbar": state.rbar[None],
         }
-        fast_u, fast_v = (dt if p is None else dt * p for p in state.pace)
+        fast_u, fast_v = (dt if p is None else dt * p for p in state.rate_factor)
         new_v = v + fast_v * (-LEAK * (v - REST) + forward(w, pre))
         # The soma is fast and its conductances large, so it is integrated exactly while they stay.
         open_ = (LEAK + DENDRITE + push + brake).at[:visible].add(pull)
@@ -139,8 +142,8 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         gain = LEAK * DENDRITE / (LEAK + DENDRITE)
         new_rbar = state.rbar + dt * (-LEAK * state.rbar + gain * pre)
         now, rates = state.now + 1, phi(new_u)
-        after = Neurons(
-            synapses=learn(state.synapses, plasticity, seen, rate[None, None] * _share(w)),
+        after = EliseNeurons(
+            synapses=learn(state.synapses, plasticity, observed, rate[None, None] * _share(w)),
             u=new_u,
             v=new_v,
             rbar=new_rbar,
@@ -155,8 +158,8 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
     def _share(w: Array) -> Array:
         """Factors (N, N, 1, 1) on the learning rate: less among visible neurons, none from a neuron onto itself."""
         n = w.shape[0]
-        seen = jnp.arange(n) < visible
-        both = jnp.where(seen[:, None] & seen[None], among_visible, 1.0)
+        observed = jnp.arange(n) < visible
+        both = jnp.where(observed[:, None] & observed[None], among_visible, 1.0)
         return (both * (1 - jnp.eye(n)))[..., None, None].astype(w.dtype)
 
     return Network({FORWARD: OBSERVABLES}, init, step)

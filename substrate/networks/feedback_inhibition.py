@@ -58,7 +58,7 @@ def feedback_inhibited(gain: float = 1.0, bound: float = 1.0) -> Network:
     ) -> tuple[Synapses, Array]:
         u = forward(state.w, drive)
         y = inhibited(u, gain)
-        seen = {
+        observed = {
             "pre": drive[None],
             "post": y[:, None],
             "w": state.w,
@@ -66,7 +66,7 @@ def feedback_inhibited(gain: float = 1.0, bound: float = 1.0) -> Network:
             "eta": rate[None, None],
             "winner": winner(y)[:, None],
         }
-        after = learn(state, plasticity, seen, rate[None, None])
+        after = learn(state, plasticity, observed, rate[None, None])
         return after._replace(w=jnp.clip(after.w, 0.0, bound)), y
 
     return Network({FORWARD: OBSERVABLES}, start, step)

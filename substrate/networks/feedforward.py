@@ -66,7 +66,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
         w = state.w
         u = forward(w, drive)
         y = phi(u)
-        seen = {
+        observed = {
             "pre": drive[None],
             "post": y[:, None],
             "w": w,
@@ -76,8 +76,8 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
             "pre_norm": jnp.sqrt(jnp.sum(drive * drive, axis=0))[None, None],
         }
         if lateral:
-            seen["lat"] = backward(w, y)[None]
-            seen["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
-        return learn(state, plasticity, seen, rate[None, None]), y
+            observed["lat"] = backward(w, y)[None]
+            observed["lat_ord"] = jnp.cumsum(y[:, None] * w, axis=0)
+        return learn(state, plasticity, observed, rate[None, None]), y
 
     return Network({FORWARD: OBSERVABLES | LATERAL if lateral else OBSERVABLES}, start, step)

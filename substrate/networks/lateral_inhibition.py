@@ -60,10 +60,10 @@ def lateral(
         w = {name: synapses.w for name, synapses in state.items()}
         fed = forward(w["forward"], drive) + w["bias"][:, 0]
 
-        def settle(y: Array, _: None) -> tuple[Array, None]:
+        def relax(y: Array, _: None) -> tuple[Array, None]:
             return y + dt * (phi(slope * (fed - forward(w["lateral"], y))) - y), None
 
-        y = lax.scan(settle, jnp.zeros_like(fed), None, steps)[0]
+        y = lax.scan(relax, jnp.zeros_like(fed), None, steps)[0]
         if spiking:
             y = (y > 0.5).astype(y.dtype)
         u = fed - forward(w["lateral"], y)
@@ -74,14 +74,14 @@ def lateral(
             if name not in plasticity.dw:
                 after[name] = synapses
                 continue
-            seen = {
+            observed = {
                 "pre": inputs[name][None],
                 "post": y[:, None],
                 "w": synapses.w,
                 "u": u[:, None],
                 "eta": rate[None, None],
             }
-            after[name] = learn(synapses, plasticity, seen, rate[None, None], name)
+            after[name] = learn(synapses, plasticity, observed, rate[None, None], name)
         if not signed:
             inhibiting = after["lateral"]
             after["lateral"] = inhibiting._replace(w=jnp.maximum(inhibiting.w, 0.0))

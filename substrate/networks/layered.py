@@ -25,11 +25,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.errors import chosen
-from substrate.networks._layers import OUTPUTS, Layers, Shown, Weights
-from substrate.networks._signals import Sight
+from substrate.networks._layers import OUTPUTS, Layers, LayerWeights, StepInput
+from substrate.networks._signals import LayerSignals
 from substrate.networks.activations import ACTIVATIONS
 from substrate.networks.base import Network
-from substrate.plasticity import Lazy, Plasticity
+from substrate.plasticity import LazySignals, Plasticity
 from substrate.rule import FEEDBACK, FORWARD, LATERAL, READOUT
 from substrate.synapses import Synapses, learn, start
 
@@ -77,7 +77,7 @@ def layered(
     """
     act, out = chosen("activation", activation, ACTIVATIONS), chosen("output", output, OUTPUTS)
 
-    def init(plasticity: Plasticity, w0: Weights) -> Layers:
+    def init(plasticity: Plasticity, w0: LayerWeights) -> Layers:
         def made(projection: str, weights: Sequence[Array]) -> tuple[Synapses, ...]:
             if projection not in plasticity.dw and projection != FORWARD:
                 return tuple(Synapses(w, {}) for w in weights)
@@ -94,28 +94,28 @@ def layered(
         )
 
     def step(
-        plasticity: Plasticity, state: Layers, shown: Shown, rate: Array
+        plasticity: Plasticity, state: Layers, step_input: StepInput, rate: Array
     ) -> tuple[Layers, Array]:
-        sight = Sight(state, shown, act, out, sd, bias)
+        signals = LayerSignals(state, step_input, act, out, sd, bias)
         readout = READOUT if READOUT in plasticity.dw else FORWARD
         count = len(state.forward)
 
-        def learned(synapses: Synapses, seen: Lazy, projection: str) -> Synapses:
+        def learned(synapses: Synapses, observed: LazySignals, projection: str) -> Synapses:
             if projection not in plasticity.dw:
                 return synapses
-            here = ChainMap({"eta": rate[None, None, None]}, seen)  # type: ignore[arg-type]
+            here = ChainMap({"eta": rate[None, None, None]}, observed)  # type: ignore[arg-type]
             return learn(synapses, plasticity, here, rate, projection)
 
         after = Layers(
             tuple(
-                learned(s, sight.forward(i + 1), readout if i + 1 == count else FORWARD)
+                learned(s, signals.forward(i + 1), readout if i + 1 == count else FORWARD)
                 for i, s in enumerate(state.forward)
             ),
-            tuple(learned(s, sight.feedback(i), FEEDBACK) for i, s in enumerate(state.feedback)),
-            tuple(learned(s, sight.lateral(i), LATERAL) for i, s in enumerate(state.lateral)),
+            tuple(learned(s, signals.feedback(i), FEEDBACK) for i, s in enumerate(state.feedback)),
+            tuple(learned(s, signals.lateral(i), LATERAL) for i, s in enumerate(state.lateral)),
             state.direct,
         )
-        return after, sight.x[-1]
+        return after, signals.x[-1]
 
     return Network(SHOWS, init, step, batch)
 

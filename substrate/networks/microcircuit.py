@@ -17,7 +17,7 @@ from jax import Array, lax
 from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, paces, start
+from substrate.synapses import Synapses, learn, rate_factors, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "eta"})
 
@@ -51,11 +51,11 @@ def conductance(g: Array, a: Array, connection: Connection) -> Array:
     return jnp.where(a > g, end + (g - end) * jnp.exp(-speed), g * jnp.exp(-decay))
 
 
-def settle(
+def steady_state(
     circuit: Circuit,
     weights: Mapping[str, Array],
     inputs: Array,
-    pace: Mapping[str, Array | None] | None = None,
+    rate_factor: Mapping[str, Array | None] | None = None,
 ) -> dict[str, Array]:
     """Mean activity of every population, (..., unit, K, P).
 
@@ -95,7 +95,7 @@ def settle(
         total = {p: total[p] + late * x for p, x in activity(v).items()}
         return (v, g, total), None
 
-    factors = {p: factor for p, factor in (pace or {}).items() if factor is not None}
+    factors = {p: factor for p, factor in (rate_factor or {}).items() if factor is not None}
     tau: dict[str, Any] = {p: t / factors.get(p, 1.0) for p, t in circuit.tau.items()}
     total = {p: jnp.zeros_like(x) for p, x in v.items()}
     return lax.scan(step, (v, g, total), jnp.arange(SHOWN))[0][2]
@@ -106,7 +106,7 @@ class Wired(NamedTuple):
 
     plastic: Synapses
     fixed: dict[str, Array]
-    pace: dict[str, Array | None]  # of each population on a chip
+    rate_factor: dict[str, Array | None]  # of each population on a chip
 
 
 def microcircuit(circuit: Circuit, plastic: str) -> Network:
@@ -122,21 +122,21 @@ def microcircuit(circuit: Circuit, plastic: str) -> Network:
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> Wired:
         fixed = {name: w for name, w in w0.items() if name != plastic}
         size = {c.post: w0[name].shape[0] for name, c in circuit.connections.items()}
-        pace = {p: paces(plasticity, n, p) for p, n in size.items()}
-        return Wired(start(plasticity, w0[plastic]), fixed, pace)
+        rate_factor = {p: rate_factors(plasticity, n, p) for p, n in size.items()}
+        return Wired(start(plasticity, w0[plastic]), fixed, rate_factor)
 
     def step(
         plasticity: Plasticity, state: Wired, drive: Array, rate: Array
     ) -> tuple[Wired, Array]:
         weights = {**state.fixed, plastic: state.plastic.w}
-        a = {**settle(circuit, weights, drive, state.pace), "input": drive}
-        seen = {
+        a = {**steady_state(circuit, weights, drive, state.rate_factor), "input": drive}
+        observed = {
             "pre": a[connection.pre][None],
             "post": a[connection.post][:, None],
             "w": state.plastic.w,
             "eta": rate[None, None],
         }
-        after = learn(state.plastic, plasticity, seen, rate[None, None])
+        after = learn(state.plastic, plasticity, observed, rate[None, None])
         after = after._replace(w=jnp.maximum(after.w, 0.0))
         return state._replace(plastic=after), a[connection.post]
 

@@ -20,12 +20,12 @@ from substrate.networks.base import Network
 from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, paces, start
+from substrate.synapses import Synapses, learn, rate_factors, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "pre_tr", "eps_w"})
 
 
-class Neurons(NamedTuple):
+class PredictiveNeurons(NamedTuple):
     """Synapses, potentials and traces; K instances, P individuals."""
 
     synapses: Synapses
@@ -33,13 +33,13 @@ class Neurons(NamedTuple):
     z: Array  # (post, K, P), spikes of the step before
     trace: Array  # (pre, K, P)
     x: Array  # (pre, K, P), inputs of the step before
-    pace: Array | None = None  # (post, K, 1 or P), of the leak on a chip
+    rate_factor: Array | None = None  # (post, K, 1 or P), of the leak on a chip
 
 
-def rested(state: Neurons) -> Neurons:
+def rested(state: PredictiveNeurons) -> PredictiveNeurons:
     """Nothing heard and nothing fired for a long time; the weights as they are."""
     v, x = jnp.zeros_like(state.v), jnp.zeros_like(state.x)
-    return Neurons(state.synapses, v, v, x, x, state.pace)
+    return PredictiveNeurons(state.synapses, v, v, x, x, state.rate_factor)
 
 
 @lru_cache
@@ -62,19 +62,19 @@ def predictive(
     keep = 1.0 - dt / tau
     lasting = 0.0 if tau_x is None else float(np.exp(-dt / tau_x))
 
-    def init(plasticity: Plasticity, w0: Array) -> Neurons:
+    def init(plasticity: Plasticity, w0: Array) -> PredictiveNeurons:
         still = jnp.zeros((w0.shape[0], *w0.shape[2:]), w0.dtype)
         quiet = jnp.zeros(w0.shape[1:], w0.dtype)
-        pace = paces(plasticity, w0.shape[0], "membrane")
-        return Neurons(start(plasticity, w0), still, still, quiet, quiet, pace)
+        rate_factor = rate_factors(plasticity, w0.shape[0], "membrane")
+        return PredictiveNeurons(start(plasticity, w0), still, still, quiet, quiet, rate_factor)
 
     def step(
-        plasticity: Plasticity, state: Neurons, drive: Array, rate: Array
-    ) -> tuple[Neurons, Array]:
+        plasticity: Plasticity, state: PredictiveNeurons, drive: Array, rate: Array
+    ) -> tuple[PredictiveNeurons, Array]:
         w, v = state.synapses.w, state.v
         x = lasting * state.x + drive
         error = x[None] - v[:, None] * w
-        seen = {
+        observed = {
             "pre": x[None],
             "post": state.z[:, None],
             "w": w,
@@ -83,11 +83,11 @@ def predictive(
             "pre_tr": state.trace[None],
             "eps_w": jnp.sum(error * w, axis=1)[:, None],
         }
-        synapses = learn(state.synapses, plasticity, seen, rate[None, None])
-        kept = keep if state.pace is None else 1.0 - dt / tau * state.pace
+        synapses = learn(state.synapses, plasticity, observed, rate[None, None])
+        kept = keep if state.rate_factor is None else 1.0 - dt / tau * state.rate_factor
         v = kept * v + forward(w, x) - threshold * state.z
         z = (v > threshold).astype(v.dtype)
-        return Neurons(synapses, v, z, keep * state.trace + x, x, state.pace), z
+        return PredictiveNeurons(synapses, v, z, keep * state.trace + x, x, state.rate_factor), z
 
     return Network({FORWARD: OBSERVABLES}, init, step)
 

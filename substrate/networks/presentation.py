@@ -30,7 +30,7 @@ def presented(
     every: int = 1,
     afresh: Callable[[Any], Any] = lambda state: state,
 ) -> Network:
-    """Build the network; its input is a tree with `pace` (1,), a factor on the learning rate, and what `show` reads.
+    """Build the network; its input is a tree of `rate_factor` (1,), on the learning rate, and what `show` reads.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def presented(
     def step(
         plasticity: Plasticity, state: Presented, drive: Mapping[str, Any], rate: Array
     ) -> tuple[Presented, Array]:
-        paced = rate * drive["pace"][0]
+        scaled = rate * drive["rate_factor"][0]
 
         def one(time: Array, carry: tuple[Any, Array]) -> tuple[Any, Array]:
-            return network.step(plasticity, carry[0], show(drive, time), paced)
+            return network.step(plasticity, carry[0], show(drive, time), scaled)
 
         def some(carry: tuple[Any, Array], first: Array) -> tuple[tuple[Any, Array], Array]:
             carry = lax.fori_loop(first, first + every, one, carry)
@@ -70,4 +70,4 @@ def presented(
         (inner, last), heard = lax.scan(some, begin, jnp.arange(0, steps, every))
         return Presented(inner, heard), last
 
-    return Network(network.shows, init, step, updates=steps * network.updates)
+    return Network(network.observables, init, step, updates=steps * network.updates)

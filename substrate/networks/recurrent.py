@@ -29,9 +29,9 @@ from substrate.errors import chosen, unknown
 from substrate.networks._layers import OUTPUTS, matvec, normal
 from substrate.networks.activations import ACTIVATIONS, Activation
 from substrate.networks.base import Network
-from substrate.plasticity import Plasticity, Seen
+from substrate.plasticity import Observed, Plasticity
 from substrate.rule import FORWARD, READOUT
-from substrate.synapses import Synapses, learn, paces, start
+from substrate.synapses import Synapses, learn, rate_factors, start
 
 TOLD = frozenset({"pre", "post", "w", "u", "dphi", "leak", "eta", "err", "fb_err"})
 TRIED = frozenset({"noise", "dloss", "dreward"})
@@ -43,7 +43,7 @@ LEAKY = ("current", "rate")
 MEMORY = 10.0
 
 
-class Weights(NamedTuple):
+class RecurrentWeights(NamedTuple):
     """All weights at the start, as JAX or NumPy arrays: N neurons, S inputs, M outputs."""
 
     recurrent: Any  # W (N, N, K, P); what it has on its diagonal is ignored
@@ -52,7 +52,7 @@ class Weights(NamedTuple):
     feedback: Any  # B (N, M, K, P)
 
 
-class Shown(NamedTuple):
+class TrialInput(NamedTuple):
     """What a network is shown at one step of a batch of trials."""
 
     s: Any  # (S, batch, K, 1)
@@ -63,7 +63,7 @@ class Shown(NamedTuple):
     seed: Any  # (K, 1), whole numbers below 2**24: the noise of this step
 
 
-class Neurons(NamedTuple):
+class RecurrentNeurons(NamedTuple):
     """Activity of the hidden layer, (N, batch, K, P) each."""
 
     x: Array  # state before the nonlinearity: x or, with the leak behind it, u
@@ -77,13 +77,13 @@ class Recurrent(NamedTuple):
     inputs: Synapses
     readout: Synapses
     feedback: Array
-    neurons: Neurons
-    noisy: Neurons  # of the second run
+    neurons: RecurrentNeurons
+    noisy: RecurrentNeurons  # of the second run
     loss: Array  # of this trial until now, (batch, K, P)
     noisy_loss: Array
     baseline: Array  # running mean of the reward, (K, P)
     begun: Array  # 1 once there is a baseline, (K, P)
-    pace: Array | None = None  # (N, 1, K, 1 or P), of the leak on a chip
+    rate_factor: Array | None = None  # (N, 1, K, 1 or P), of the leak on a chip
 
 
 def unconnected(w: Array) -> Array:
@@ -94,12 +94,12 @@ def unconnected(w: Array) -> Array:
 
 def advance(
     weights: tuple[Array, Array],
-    neurons: Neurons,
+    neurons: RecurrentNeurons,
     s: Array,
     noise: Array | float,
-    how: "How",
-    pace: Array | None = None,
-) -> Neurons:
+    params: "NeuronParams",
+    rate_factor: Array | None = None,
+) -> RecurrentNeurons:
     """One step of the hidden layer with weights (W, I); noise is added to the net input.
 
     Parameters
@@ -108,14 +108,14 @@ def advance(
         Factors (N, 1, K, 1 or P) on the leak, of neurons on a chip.
     """
     u = matvec(weights[0], neurons.y) + matvec(weights[1], s) + noise
-    leak = how.leak if pace is None else jnp.minimum(how.leak * pace, 1.0)
-    if how.leaky == "rate":
-        return Neurons(u, neurons.y + leak * (how.act.phi(u) - neurons.y))
+    leak = params.leak if rate_factor is None else jnp.minimum(params.leak * rate_factor, 1.0)
+    if params.leaky == "rate":
+        return RecurrentNeurons(u, neurons.y + leak * (params.act.phi(u) - neurons.y))
     x = neurons.x + leak * (u - neurons.x)
-    return Neurons(x, how.act.phi(x))
+    return RecurrentNeurons(x, params.act.phi(x))
 
 
-class How(NamedTuple):
+class NeuronParams(NamedTuple):
     """How neurons answer."""
 
     act: Activation
@@ -161,14 +161,14 @@ def rnn(
     act, out = chosen("activation", activation, ACTIVATIONS), chosen("output", output, OUTPUTS)
     if leaky not in LEAKY:
         raise unknown("place of the leak", leaky, LEAKY)
-    how = How(act, leak, leaky)
+    params = NeuronParams(act, leak, leaky)
 
-    def init(plasticity: Plasticity, w0: Weights) -> Recurrent:
+    def init(plasticity: Plasticity, w0: RecurrentWeights) -> Recurrent:
         silent = jnp.zeros((w0.recurrent.shape[0], batch, *w0.recurrent.shape[2:]))
-        rest = Neurons(silent, silent)
+        rest = RecurrentNeurons(silent, silent)
         none = silent[0]
         fixed = Synapses(w0.inputs, {})
-        pace = paces(plasticity, len(w0.recurrent), "hidden")
+        rate_factor = rate_factors(plasticity, len(w0.recurrent), "hidden")
         return Recurrent(
             start(plasticity, unconnected(w0.recurrent), batch, "recurrent"),
             start(plasticity, w0.inputs, batch, "inputs") if plastic_inputs else fixed,
@@ -180,40 +180,47 @@ def rnn(
             none,
             none[0],
             none[0],
-            None if pace is None else pace[:, None],
+            None if rate_factor is None else rate_factor[:, None],
         )
 
     def step(
-        plasticity: Plasticity, state: Recurrent, shown: Shown, rate: Array
+        plasticity: Plasticity, state: Recurrent, step_input: TrialInput, rate: Array
     ) -> tuple[Recurrent, Array]:
-        before = _begin(state, plasticity, shown.first > 0)
+        before = _begin(state, plasticity, step_input.first > 0)
         weights = (before.recurrent.w, before.inputs.w)
         noise = jnp.zeros_like(before.neurons.y)
         if sd > 0:
-            noise = jnp.broadcast_to(normal(shown.seed, 0, noise.shape[:2]), noise.shape)
+            noise = jnp.broadcast_to(normal(step_input.seed, 0, noise.shape[:2]), noise.shape)
         now = advance(
-            weights, before.neurons, shown.s, 0.0 if twin else sd * noise, how, before.pace
+            weights,
+            before.neurons,
+            step_input.s,
+            0.0 if twin else sd * noise,
+            params,
+            before.rate_factor,
         )
         z = matvec(before.readout.w, now.y)
         answer = out.activity(z)
-        error = shown.when * (shown.target - answer)
-        loss = before.loss + shown.when * out.loss(z, shown.target)
+        error = step_input.when * (step_input.target - answer)
+        loss = before.loss + step_input.when * out.loss(z, step_input.target)
         everywhere = {"eta": rate[None, None, None]}
         after = before._replace(neurons=now, loss=loss)
         if sd > 0:
             noisy_loss = loss
             if twin:
-                noisy = advance(weights, before.noisy, shown.s, sd * noise, how, before.pace)
-                lost = out.loss(matvec(before.readout.w, noisy.y), shown.target)
-                noisy_loss = before.noisy_loss + shown.when * lost
+                noisy = advance(
+                    weights, before.noisy, step_input.s, sd * noise, params, before.rate_factor
+                )
+                lost = out.loss(matvec(before.readout.w, noisy.y), step_input.target)
+                noisy_loss = before.noisy_loss + step_input.when * lost
                 after = after._replace(noisy=noisy)
-                everywhere["dloss"] = (shown.last * (noisy_loss - loss) / sd)[None, None]
-            after, dreward = _reward(after._replace(noisy_loss=noisy_loss), shown.last)
+                everywhere["dloss"] = (step_input.last * (noisy_loss - loss) / sd)[None, None]
+            after, dreward = _reward(after._replace(noisy_loss=noisy_loss), step_input.last)
             everywhere["dreward"] = dreward[None, None]
         own = everywhere | {
             "post": now.y[:, None],
             "u": now.x[:, None],
-            "dphi": _slope(now, how)[:, None],
+            "dphi": _slope(now, params)[:, None],
             "leak": jnp.full((1, 1, 1, 1, 1), leak),
             "err": jnp.zeros_like(now.y)[:, None],
             "fb_err": matvec(before.feedback, error)[:, None],
@@ -229,8 +236,10 @@ def rnn(
             "noise": jnp.zeros_like(z)[:, None],
         }
 
-        def learned(synapses: Synapses, pre: Array, seen: Seen, projection: str) -> Synapses:
-            here = {**seen, "pre": pre[None], "w": synapses.w[:, :, None]}
+        def learned(
+            synapses: Synapses, pre: Array, observed: Observed, projection: str
+        ) -> Synapses:
+            here = {**observed, "pre": pre[None], "w": synapses.w[:, :, None]}
             return learn(synapses, plasticity, here, rate, projection)
 
         readout = READOUT if READOUT in plasticity.dw else FORWARD
@@ -240,13 +249,13 @@ def rnn(
             readout=learned(before.readout, now.y, outer, readout),
         )
         if plastic_inputs:
-            s = jnp.broadcast_to(shown.s, (*shown.s.shape[:-1], now.y.shape[-1]))
+            s = jnp.broadcast_to(step_input.s, (*step_input.s.shape[:-1], now.y.shape[-1]))
             after = after._replace(inputs=learned(before.inputs, s, own, FORWARD))
         return after, answer
 
     tried = TRIED if twin else TRIED - {"dloss"}
-    shows = TOLD | tried if sd > 0 else TOLD
-    return Network({FORWARD: shows, READOUT: shows}, init, step, batch)
+    observables = TOLD | tried if sd > 0 else TOLD
+    return Network({FORWARD: observables, READOUT: observables}, init, step, batch)
 
 
 def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:
@@ -266,8 +275,8 @@ def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:
         recurrent=forget(state.recurrent),
         inputs=forget(state.inputs),
         readout=forget(state.readout),
-        neurons=Neurons(*map(silent, state.neurons)),
-        noisy=Neurons(*map(silent, state.noisy)),
+        neurons=RecurrentNeurons(*map(silent, state.neurons)),
+        noisy=RecurrentNeurons(*map(silent, state.noisy)),
         loss=silent(state.loss),
         noisy_loss=silent(state.noisy_loss),
     )
@@ -283,6 +292,6 @@ def _reward(state: Recurrent, last: Array) -> tuple[Recurrent, Array]:
     return state._replace(baseline=baseline, begun=begun), last * (reward - known)
 
 
-def _slope(neurons: Neurons, how: How) -> Array:
+def _slope(neurons: RecurrentNeurons, params: NeuronParams) -> Array:
     """phi' at the state before the nonlinearity."""
-    return how.act.slope(how.act.phi(neurons.x))
+    return params.act.slope(params.act.phi(neurons.x))

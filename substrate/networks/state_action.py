@@ -85,7 +85,7 @@ def step(
     reward = jnp.sum(rho * n, axis=0) / 100
     here = rows == where
     expected = jnp.sum(jnp.where(here, state.expected, 0.0), axis=0)
-    seen = {
+    observed = {
         "pre": share[None],
         "post": (n / 32)[:, None],
         "w": w,
@@ -94,7 +94,7 @@ def step(
         "nu_post": n[:, None],
         "reward": (reward - expected)[None, None],
     }
-    synapses = learn(state.synapses, plasticity, seen, (rate * drive["active"])[None, None])
+    synapses = learn(state.synapses, plasticity, observed, (rate * drive["active"])[None, None])
     spikes = state.spikes + n
     target = 3.0 * positions
     homeostasis = jnp.where(drive["last"] > 0, jnp.trunc((target - spikes) / target), 0.0)

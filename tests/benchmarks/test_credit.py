@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from evolve.evaluation.arena import Arena, large, learn
+from evolve.evaluation.arena import Arena, learn, prefers_vmap
 from substrate.compilation.lowering import lower
 from substrate.rule import Rule
 from substrate.vocabulary import names
@@ -72,7 +72,9 @@ def ours(change: Callable, setting) -> Callable:
     e, s, x, y, w, err = names("fb_err dphi pre post w err")
     rule = Rule("rule", {"forward": change(e, s, x, y, w), "readout": err * x})
     return jax.jit(
-        lambda episode: learn(setting, lower(rule), episode, jnp.ones(1), False, large(episode))[0]
+        lambda episode: learn(
+            setting, lower(rule), episode, jnp.ones(1), False, prefers_vmap(episode)
+        )[0]
     )
 
 

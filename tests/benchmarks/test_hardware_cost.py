@@ -7,7 +7,7 @@ import pytest
 
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.evaluation.layout import Codes
+from evolve.evaluation.layout import ScheduledRule
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
 from substrate.compilation.interpreter import Machine
@@ -23,7 +23,7 @@ def ratios():
     """Median ratio to the ideal network, for 256 rules on the default task, by profile."""
     family, machine = FAMILIES["pca"], Machine(("pre", "post", "w"), ("add", "sub", "mul"))
     names = ("oja", "mettler2021_lr1", "instar", "hebb_decay")
-    crowd = [Codes(machine.schedule(from_rule(RULES[n])), 0) for n in names] * 64
+    crowd = [ScheduledRule(machine.schedule(from_rule(RULES[n])), 0) for n in names] * 64
     arenas = {
         s: Arena(family, family.options(), 0, "train", 10, profile(s)) for s in ("ideal", *SPECS)
     }

@@ -7,7 +7,7 @@ import pytest
 
 from rules_zoo import RULES
 from substrate import PRE, Rule
-from substrate.networks._layers import OUTPUTS, Shown, Weights, answer
+from substrate.networks._layers import OUTPUTS, LayerWeights, StepInput, answer
 from substrate.networks.activations import ACTIVATIONS
 from substrate.simulate import Reading
 from tests.support.credit_cases import (
@@ -114,12 +114,12 @@ def test_perceptron_makes_no_more_mistakes_than_the_margin_allows():
     x = x[np.abs(x @ truth) > 0.4]
     bound = np.max(np.sum(x**2, axis=1)) / np.min(np.abs(x @ truth)) ** 2
     target = np.eye(2)[(x @ truth > 0).astype(int)]
-    shown = Shown(
+    shown = StepInput(
         np.tile(x[:, :-1], (40, 1))[..., None],
         np.tile(target, (40, 1))[..., None],
         np.zeros(40 * len(x)),
     )
-    w0 = Weights((1e-6 * rng.normal(size=(2, 9)),), (np.zeros((8, 2)),), ())
+    w0 = LayerWeights((1e-6 * rng.normal(size=(2, 9)),), (np.zeros((8, 2)),), ())
     mistakes = Reading(
         lambda episode, state: jnp.zeros((1, 1)),
         lambda gathered, episode, s: (

@@ -4,7 +4,7 @@ import numpy as np
 
 from rules_zoo import RULES
 from substrate import PRE, Rule, names
-from substrate.networks._layers import Shown, Weights
+from substrate.networks._layers import LayerWeights, StepInput
 from substrate.networks.activations import STEEPNESS
 from substrate.networks.layered import layered
 from tests.support.credit_cases import (
@@ -68,8 +68,12 @@ def test_error_hebb_turns_features_from_the_task_and_the_gradient_towards_it():
         x, y = rng.normal(size=(d, p)), rng.choice([-1.0, 1.0], size=(1, p))
         first, second = rng.normal(size=(n, d)) / np.sqrt(d), rng.normal(size=(1, n)) / (gamma * n)
         forward = [np.pad(w, ((0, 0), (0, 1))) for w in (first, np.sqrt(2) * second)]
-        drives.append(Shown(np.tile(x, (steps, 1, 1)), np.tile(y, (steps, 1, 1)), np.zeros(steps)))
-        starts.append(Weights(forward, (np.zeros((d, n)), np.zeros((n, 1))), (np.zeros((n, 1)),)))
+        drives.append(
+            StepInput(np.tile(x, (steps, 1, 1)), np.tile(y, (steps, 1, 1)), np.zeros(steps))
+        )
+        starts.append(
+            LayerWeights(forward, (np.zeros((d, n)), np.zeros((n, 1))), (np.zeros((n, 1)),))
+        )
     bp_err, dphi, err = names("bp_err dphi err")
     # The mean-field scaling h = W x / sqrt(d), f = w . sqrt(2) relu(h) / (gamma n), as rates of the two layers.
     ratio = gamma**2 * n**2 / (2 * d)

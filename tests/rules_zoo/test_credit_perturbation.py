@@ -5,7 +5,7 @@ import pytest
 
 from rules_zoo import RULES
 from substrate import PRE, Rule
-from substrate.networks._layers import Shown
+from substrate.networks._layers import StepInput
 from substrate.networks.layered import layered
 from tests.support.credit_cases import (
     SIZES,
@@ -99,7 +99,7 @@ def test_decorrelation_leaves_inputs_uncorrelated():
     mix = np.linalg.cholesky(0.5 * np.eye(n) + 0.5)
     x = rng.normal(size=(steps, n)) @ mix.T
     w0 = case(17, sizes=(n, 5, 3)).weights
-    drive = Shown(x[..., None], np.tile(np.eye(3)[0], (steps, 1))[..., None], np.zeros(steps))
+    drive = StepInput(x[..., None], np.tile(np.eye(3)[0], (steps, 1))[..., None], np.zeros(steps))
     state = learn(still, drive, w0, 0.05, network=layered("tanh")).state
 
     def off_diagonal(z) -> float:

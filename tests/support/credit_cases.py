@@ -8,7 +8,7 @@ import numpy as np
 
 from substrate import Rule
 from substrate.compilation.lowering import lower
-from substrate.networks._layers import Layers, Shown, Weights
+from substrate.networks._layers import Layers, LayerWeights, StepInput
 from substrate.networks.activations import STEEPNESS
 from substrate.networks.layered import layered
 from substrate.simulate import Episode, Reading, simulate
@@ -30,7 +30,7 @@ PHI = {
 class Case(NamedTuple):
     """A network (matrices without lanes), and a batch of samples (sample, n)."""
 
-    weights: Weights
+    weights: LayerWeights
     x: np.ndarray
     target: np.ndarray
     activation: str = "tanh"
@@ -68,7 +68,7 @@ def step(rule: Rule, of: Case, lanes=1, sd=0.01, lateral=None) -> tuple[Layers, 
     if lateral is not None:
         matrices = zip(before.lateral, lateral, strict=True)
         before = before._replace(lateral=tuple(s._replace(w=laned(r, lanes)) for s, r in matrices))
-    shown = Shown(
+    shown = StepInput(
         laned(of.x.T, lanes),
         laned(of.target.T, lanes),
         jnp.arange(lanes, dtype=jnp.float32)[:, None],
@@ -175,9 +175,9 @@ def learn(rule, drives, starts, rate: float, reading=NOTHING, network=None):
     return run(episode)
 
 
-def noise_only(steps: int, sizes, seed: int) -> Shown:
+def noise_only(steps: int, sizes, seed: int) -> StepInput:
     """Noise, to be named by the largest of its first components."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(steps, sizes[0], 1))
     target = np.eye(sizes[-1])[np.argmax(x[:, : sizes[-1], 0], axis=1)][..., None]
-    return Shown(x, target, rng.integers(2**24, size=steps))
+    return StepInput(x, target, rng.integers(2**24, size=steps))

@@ -13,10 +13,10 @@ class Silent:
     """A log that keeps the tallies."""
 
     def __init__(self):
-        self.tallies = []
+        self.stats_of_all = []
 
     def generation(self, progress):
-        self.tallies.append(progress.tally)
+        self.stats_of_all.append(progress.stats)
 
     def phase(self, name):
         pass

@@ -21,17 +21,17 @@ class Counting:
 
 
 def begin(plan, seed, fitness, founders=()):
-    state, brood = islands.start(GRID, plan, seed, founders)
-    return state, islands.settle(plan, state, brood, fitness)
+    state, offspring = islands.start(GRID, plan, seed, founders)
+    return state, islands.evaluate_and_apply(plan, state, offspring, fitness)
 
 
 def evolve(plan, seed=0, generations=30, fitness=None):
     fitness = fitness or Counting()
-    state, tally = begin(plan, seed, fitness)
-    tallies = [tally]
+    state, stats = begin(plan, seed, fitness)
+    stats_of_all = [stats]
     for _ in range(generations):
-        tallies.append(islands.step(GRID, plan, state, fitness))
-    return state, tallies, fitness
+        stats_of_all.append(islands.step(GRID, plan, state, fitness))
+    return state, stats_of_all, fitness
 
 
 PLANS = [

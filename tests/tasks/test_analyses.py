@@ -8,7 +8,7 @@ import pytest
 from evolve.config.run_config import RunConfig
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
-from evolve.evaluation.fixed_projections import alone, together
+from evolve.evaluation.fixed_projections import evolving_part, full_rule
 from evolve.evaluation.interpreter import Interpreter
 from evolve.running.loop import run
 from rules_zoo import RULES
@@ -96,10 +96,12 @@ def test_feedback_comes_to_agree_with_the_forward_weights():
 
 
 def test_company_is_part_of_what_people_see():
-    company = DIGITS.build(DIGITS.options())[0].company
+    fixed_rules = DIGITS.build(DIGITS.options())[0].fixed_rules
     evolved = Rule("champion", names("fb_err")[0])
-    assert alone(together(evolved, company), company) == evolved
-    assert alone(RULES["feedback_alignment"], company) is None  # its readout follows its own rule
+    assert evolving_part(full_rule(evolved, fixed_rules), fixed_rules) == evolved
+    assert (
+        evolving_part(RULES["feedback_alignment"], fixed_rules) is None
+    )  # its readout follows its own rule
 
 
 def test_a_rule_in_company_scores_the_same_interpreted_and_compiled():
@@ -108,7 +110,7 @@ def test_a_rule_in_company_scores_the_same_interpreted_and_compiled():
     interpreter = Interpreter(arena, config.machines, 8, config.grid.outputs)
     rule = RULES["feedback_alignment"]
     own = interpreter.fitness([from_rule(rule)])[0]
-    full = together(rule, config.settings[0].company)
+    full = full_rule(rule, config.settings[0].fixed_rules)
     assert compiled.measure(full, arena, interpreter.bounds(arena)).fitness[0] == pytest.approx(
         own, abs=0.02
     )
@@ -140,9 +142,9 @@ def test_a_search_in_company_shows_all_of_its_rule():
 
 
 def test_every_lane_of_synapses_is_watched():
-    from substrate.synapses import living
+    from substrate.synapses import alive_lanes
 
     state = Layers((Synapses(lanes(2, 2).at[0, 0, 1, 2].set(jnp.nan), {}),), (), (), (lanes(3),))
-    alive = np.asarray(living(state))
+    alive = np.asarray(alive_lanes(state))
     assert not alive[1, 2]
     assert alive.sum() == 5

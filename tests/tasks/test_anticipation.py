@@ -9,7 +9,7 @@ from rules_zoo import RULES
 from substrate.errors import UserError
 from tasks import FAMILIES
 from tasks.anticipation import DT, LATE
-from tasks.base import draw
+from tasks.base import draw_instances
 
 FAMILY = FAMILIES["anticipation"]
 
@@ -54,7 +54,7 @@ def test_the_predictive_neuron_is_the_best_of_its_rivals():
 
 def test_inputs_come_in_order_and_the_rest_at_their_rate():
     (setting,) = FAMILY.build(FAMILY.options(epochs=400, background=20.0))
-    episode = draw(setting, (0, 0), "train", range(10))
+    episode = draw_instances(setting, (0, 0), "train", range(10))
     spikes, onset = episode.drive["spikes"][..., 0], episode.drive["onset"][:, 0, :, 0]
     own = DT * spikes[:, 0, :10] - onset[:, None]
     assert np.abs(own - 2.0 * np.arange(10)[:, None]).max() < 1.0 + DT

@@ -18,7 +18,7 @@ from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.simulate import simulate
 from tasks import FAMILIES
-from tasks.base import draw
+from tasks.base import draw_instances
 from tasks.fewshot_mixture import CLASSES
 from tasks.teacher_student import limit, moments, powers, sphere
 from tasks.yinyang import points, region
@@ -41,7 +41,7 @@ def test_random_feedback_comes_to_agree_with_the_weights_on_digits():
     """Published: below 70 degrees after training, from 90; learned feedback gets much nearer."""
     family = FAMILIES["digits"]
     setting = family.build(family.options())[0]
-    episode = draw(setting, (0, 0), "test", range(4))
+    episode = draw_instances(setting, (0, 0), "test", range(4))
     angles = {}
     for name in ("feedback_alignment", "kolen_pollack", "weight_mirror"):
         run = jax.jit(

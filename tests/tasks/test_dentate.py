@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from substrate.networks.microcircuit import Connection, conductance, settle
+from substrate.networks.microcircuit import Connection, conductance, steady_state
 from tasks import FAMILIES
 from tasks.dentate import CONNECTIONS, MEANS, circuit_of, codes, every_pattern, weights
 
@@ -32,7 +32,7 @@ def drawn(configuration: int, seeds: int = 5) -> dict[str, jax.Array]:
 def answers(configuration: int, w: dict[str, jax.Array]) -> np.ndarray:
     """Granule cells (pattern, cell, seed) on all patterns."""
     patterns = jnp.asarray(every_pattern(), jnp.float32)[..., None, None]
-    run = jax.jit(lambda w, x: settle(circuit_of(configuration), w, x)["granule"])
+    run = jax.jit(lambda w, x: steady_state(circuit_of(configuration), w, x)["granule"])
     return np.asarray(run(w, patterns))[..., 0]
 
 

@@ -12,7 +12,7 @@ from substrate.compilation.lowering import lower
 from substrate.errors import UserError
 from substrate.simulate import simulate
 from tasks import FAMILIES
-from tasks.base import draw
+from tasks.base import draw_instances
 from tasks.elise import AFTER, BEFORE, HEARD, correlations, melody_of, remembers
 
 FAMILY = FAMILIES["elise"]
@@ -70,7 +70,9 @@ def test_a_correlation_is_the_best_of_all_alignments():
 def test_what_is_heard_is_the_replay_and_what_follows_the_disturbance():
     """Every slot is written once, in order, and the teacher is there only in teaching and disturbance."""
     (setting,) = FAMILY.build(FAMILY.options(teaching=4))
-    drive = {k: v[..., 0] for k, v in draw(setting, (0, 0), "train", range(1)).drive.items()}
+    drive = {
+        k: v[..., 0] for k, v in draw_instances(setting, (0, 0), "train", range(1)).drive.items()
+    }
     assert len(drive["slot"]) == 4 + BEFORE + AFTER
     slots = drive["slot"].ravel()
     assert slots[slots >= 0].tolist() == list(range(HEARD))
@@ -78,14 +80,14 @@ def test_what_is_heard_is_the_replay_and_what_follows_the_disturbance():
     assert np.flatnonzero(taught).tolist() == [0, 1, 2, 3, 4 + BEFORE]
     assert slots[4 + BEFORE] == BEFORE
     assert drive["pull"][4 + BEFORE, :, 0, 0].astype(bool).tolist() == [True] * 2 + [False] * 4
-    pace = drive["pace"].ravel()
-    np.testing.assert_allclose(pace[[0, 3, -1]], [1, 0.05, 0.05], rtol=1e-5)
+    rate_factor = drive["rate_factor"].ravel()
+    np.testing.assert_allclose(rate_factor[[0, 3, -1]], [1, 0.05, 0.05], rtol=1e-5)
 
 
 def test_a_lane_that_dies_leaves_the_clock_to_the_others():
     """Two rules in one program: that one explodes changes nothing for the other."""
     (setting,) = FAMILY.build(FAMILY.options(teaching=100))
-    episode = draw(setting, (0, 0), "train", range(2))
+    episode = draw_instances(setting, (0, 0), "train", range(2))
     plasticity = lower(RULES["elise"])
     run = jax.jit(
         lambda e, rates: simulate(

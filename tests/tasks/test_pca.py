@@ -9,7 +9,7 @@ from evolve.config.run_config import RunConfig
 from evolve.config.settings import load, validated
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.evaluation.layout import Codes
+from evolve.evaluation.layout import ScheduledRule
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
 from substrate.compilation.interpreter import Machine
@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 PCA = FAMILIES["pca"]
 MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
 CODES = {
-    n: Codes(MACHINE.schedule(from_rule(RULES[n])), 0) for n in ("frozen", "oja", "mettler2021_lr1")
+    n: ScheduledRule(MACHINE.schedule(from_rule(RULES[n])), 0)
+    for n in ("frozen", "oja", "mettler2021_lr1")
 }
 
 

@@ -15,7 +15,7 @@ from substrate import PRE, Rule, Slow, names
 from substrate.compilation.graph import from_rule, to_rule
 from substrate.errors import UserError
 from substrate.networks.activations import ACTIVATIONS
-from substrate.networks.recurrent import How
+from substrate.networks.recurrent import NeuronParams
 from substrate.synapses import Synapses
 from tasks import FAMILIES
 from tasks._trials import rank, respond
@@ -61,17 +61,17 @@ def test_noise_in_held_out_trials_has_the_variance_of_a_leaky_integrator():
     nothing = np.zeros((n, n, 1, 1), np.float32)
 
     class State:
-        pace = None
+        rate_factor = None
         recurrent = Synapses(nothing, {})
         inputs = Synapses(nothing[:, :1], {})
         readout = Synapses(np.eye(n, dtype=np.float32)[..., None, None], {})
 
     s = np.zeros((steps, 1, 40, 1, 1), np.float32)
     seed = np.arange(steps, dtype=np.float32)[:, None, None]
-    how = How(ACTIVATIONS["tanh"], leak, "current")
-    z = np.asarray(respond(State, s, how, seed, sd))[-1]
+    params = NeuronParams(ACTIVATIONS["tanh"], leak, "current")
+    z = np.asarray(respond(State, s, params, seed, sd))[-1]
     np.testing.assert_allclose(z.var(), sd**2 * leak / (2 - leak), rtol=0.1)
-    assert np.all(np.asarray(respond(State, s, how, seed, 0.0)) == 0)
+    assert np.all(np.asarray(respond(State, s, params, seed, 0.0)) == 0)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from evolve.config.settings import load, validated
 from evolve.evaluation.interpreter import Interpreter
 from evolve.report.display import Watch
 from evolve.running.result import Progress
-from evolve.search.islands import Tally
+from evolve.search.islands import GenerationStats
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
 from substrate.errors import UserError
@@ -100,7 +100,7 @@ def test_a_report_of_ours_is_a_peer_too(tmp_path):
     figure = Figure("engine.x", "x", "rules/s", "more", (4.0, 5.0, 6.0))
     file = tmp_path / "earlier.json"
     file.write_text(json.dumps({"hebbarium": "0.0", "figures": {"engine.x": {"median": 2.5}}}))
-    (row,) = peers.beside([figure], peers.read(file), 2)
+    (row,) = peers.compare([figure], peers.read(file), 2)
     assert (row["ratio"], row["peer"]) == (2.0, "hebbarium 0.0")
 
 
@@ -112,7 +112,7 @@ def test_a_peer_that_says_its_columns_is_set_beside_those_only():
         for c in (20, 1000)
     ]
     peer = {"kind": "search", "ms_per_evaluated_rule": 126, "columns": 1000}
-    assert [r["figure"] for r in peers.beside(figures, [peer], 2)] == [figures[1].name]
+    assert [r["figure"] for r in peers.compare(figures, [peer], 2)] == [figures[1].name]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_missing_file_and_an_unknown_part_are_refused(tmp_path):
 
 def test_a_limit_of_another_size_is_refused():
     with pytest.raises(UserError, match="is of 100 updates a rule"):
-        peers.beside(
+        peers.compare(
             [], [{"kind": "limit", **LIMIT, "us_per_rule": 1, "million_updates_per_s": 100}], 2
         )
 
@@ -180,8 +180,8 @@ def test_the_first_generation_is_recognised_in_what_a_run_says():
     out = io.StringIO()
     view = Watch(published(TINY), Console(file=out, width=200))
     view.phase("searching")
-    tally = Tally(0.5, 0.4, children=4, evaluated=4, cached=0, silent=0, diverged=0)
-    view.generation(Progress(tally, 0, 4, 0.1))
+    stats = GenerationStats(0.5, 0.4, children=4, evaluated=4, cached=0, silent=0, diverged=0)
+    view.generation(Progress(stats, 0, 4, 0.1))
     first, said = start._first_generation(io.StringIO(out.getvalue()), 0.0)
     assert first is not None and "searching" in said
     assert start._first_generation(io.StringIO("nothing\n"), 0.0)[0] is None

@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 
 from evolve.config import engine_choice
-from evolve.config.engine_choice import COSTS, Work, choose, decide
+from evolve.config.engine_choice import COSTS, Workload, choose_engine, decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.evaluator import Compiled, Interpreted
-from evolve.evaluation.pending import last
+from evolve.evaluation.pending import wait
 from evolve.running.interrupt import Interrupt
-from evolve.running.log import View
+from evolve.running.log import RunView
 from evolve.running.loop import Job, _search
-from evolve.running.select_champion import draw
-from evolve.search.genome import Grid, express
-from evolve.search.genome import draw as draw_genome
-from evolve.search.lookahead import Pilot
+from evolve.running.select_champion import draw_arena
+from evolve.search.genome import Grid, express, random_genome
+from evolve.search.lookahead import Lookahead
 
 SMALL = RunConfig(
     seed=5,
@@ -28,18 +27,20 @@ SMALL = RunConfig(
 def test_short_runs_are_interpreted_and_long_ones_compiled():
     assert decide(RunConfig())[1].engine == "interpreter"
     wide = 64 * 100 * 10 * 3000
-    assert choose(Work(100, 7, 100, wide)).engine == "compiled"
-    assert choose(Work(1000, 63, 1000, 1e5)).engine == "interpreter"
+    assert choose_engine(Workload(100, 7, 100, wide)).engine == "compiled"
+    assert choose_engine(Workload(1000, 63, 1000, 1e5)).engine == "interpreter"
 
 
 def test_the_better_engine_changes_once_as_runs_grow_longer():
-    engines = [choose(Work(50, 4, 50, updates)).engine for updates in np.logspace(3, 10, 30)]
+    engines = [
+        choose_engine(Workload(50, 4, 50, updates)).engine for updates in np.logspace(3, 10, 30)
+    ]
     assert sorted(engines, reverse=True) == engines
     assert set(engines) == {"interpreter", "compiled"}
 
 
 def test_the_estimate_is_what_it_says():
-    found = choose(Work(rules=3, programs=2, runs=6, updates=1e9, instructions=10))
+    found = choose_engine(Workload(rules=3, programs=2, runs=6, updates=1e9, instructions=10))
     assert found.interpreter == pytest.approx(
         COSTS.start + 6 * (COSTS.interpreted + 10 * COSTS.instruction)
     )
@@ -51,12 +52,12 @@ def test_the_estimate_is_what_it_says():
 def test_a_choice_that_was_kept_is_not_made_again(monkeypatch):
     """The configuration that is stored holds the engine; other coefficients cannot change it any more."""
     kept, first = decide(SMALL)
-    assert (first.asked, kept.engine) == ("auto", "interpreter")
+    assert (first.requested, kept.engine) == ("auto", "interpreter")
     free = engine_choice.Costs(1e9, 1e9, 1e9, 0, 0, 0, 0)
     monkeypatch.setattr(engine_choice, "COSTS", free)
-    assert choose(Work(1, 1, 1, 1), costs=free).engine == "compiled"
+    assert choose_engine(Workload(1, 1, 1, 1), costs=free).engine == "compiled"
     again, second = decide(kept)
-    assert (second.asked, again) == ("interpreter", kept)
+    assert (second.requested, again) == ("interpreter", kept)
 
 
 def test_updates_are_synapses_times_steps_times_instances():
@@ -73,10 +74,10 @@ def test_every_sample_of_a_batch_is_counted():
 
 def searched(evaluator, train):
     """The tallies of a search, and its best rule."""
-    pilot = Pilot(SMALL.grid, SMALL.plan, SMALL.seed, SMALL.stop.generations)
-    job = Job(SMALL, View(), train, pilot)
+    lookahead = Lookahead(SMALL.grid, SMALL.plan, SMALL.seed, SMALL.stop.generations)
+    job = Job(SMALL, RunView(), train, lookahead)
     _search([job], evaluator, Interrupt())
-    return [p.tally for p in job.history], pilot.state.best
+    return [p.stats for p in job.history], lookahead.state.best
 
 
 def test_steps_within_a_step_are_counted():
@@ -86,7 +87,7 @@ def test_steps_within_a_step_are_counted():
 
 
 def test_a_search_finds_the_same_with_either_engine():
-    train = draw(SMALL, "train")
+    train = draw_arena(SMALL, "train")
     there, best = searched(Interpreted([train], SMALL.machines, 8), train)
     here, other = searched(Compiled([train]), train)
     assert best.phenotype.key == other.phenotype.key
@@ -103,11 +104,11 @@ def test_both_engines_score_slow_variables_alike():
     )
     grid: Grid = config.grid
     rng = np.random.default_rng(4)
-    graphs = [express(grid, draw_genome(grid, rng)).graph for _ in range(5)]
-    train, arenas = draw(config, "train"), [draw(config, "validation")]
+    graphs = [express(grid, random_genome(grid, rng)).graph for _ in range(5)]
+    train, arenas = draw_arena(config, "train"), [draw_arena(config, "validation")]
     interpreted = Interpreted([train], config.machines, 8, grid.outputs, config.slow)
     compiled = Compiled([train], config.slow)
     there, here = (e.score_graphs([graphs], arenas)[0] for e in (interpreted, compiled))
     np.testing.assert_allclose(there, here, atol=1e-4)
-    there, here = (last(e.begin([graphs]))[0] for e in (interpreted, compiled))
+    there, here = (wait(e.begin([graphs]))[0] for e in (interpreted, compiled))
     np.testing.assert_allclose(there, here, atol=1e-4)

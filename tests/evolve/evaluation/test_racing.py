@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 
 from evolve.config.run_config import RunConfig
-from evolve.evaluation.arena import GROUP, WORST
+from evolve.evaluation.arena import INSTANCES_PER_GROUP, WORST
 from evolve.evaluation.evaluator import Interpreted
-from evolve.evaluation.pending import last
+from evolve.evaluation.pending import wait
 from evolve.running.interrupt import Interrupt
-from evolve.running.log import View
+from evolve.running.log import RunView
 from evolve.running.loop import Job, _search
-from evolve.running.select_champion import draw
-from evolve.search.genome import draw as draw_genome
-from evolve.search.genome import express
+from evolve.running.select_champion import draw_arena
+from evolve.search.genome import express, random_genome
 from evolve.search.individual import Individual
-from evolve.search.islands import conclude, hurdle, start, unknown
-from evolve.search.lookahead import Pilot
+from evolve.search.islands import apply_scores, score_threshold, start, unknown
+from evolve.search.lookahead import Lookahead
 from tasks import FAMILIES
 
 CONFIG = RunConfig(
@@ -30,7 +29,7 @@ CONFIG = RunConfig(
 class Whole(Interpreted):
     """Nobody is asked to take a hurdle, and everybody learns on everything at once."""
 
-    def begin(self, wanted, hurdles=None):
+    def begin(self, wanted, thresholds=None):
         yield [
             self.score([self.schedule(g) for g in graphs]).fitness if graphs else np.empty(0)
             for graphs in wanted
@@ -50,9 +49,9 @@ class Counting(Interpreted):
 def searched(kind, parents=1):
     variation = CONFIG.variation.model_copy(update={"parents": parents})
     plan = CONFIG.model_copy(update={"variation": variation}).plan
-    train = draw(CONFIG, "train")
+    train = draw_arena(CONFIG, "train")
     evaluator = kind([train], CONFIG.machines, 16)
-    job = Job(CONFIG, View(), train, Pilot(CONFIG.grid, plan, 3, CONFIG.stop.generations))
+    job = Job(CONFIG, RunView(), train, Lookahead(CONFIG.grid, plan, 3, CONFIG.stop.generations))
     evaluator.bounds(train)
     before = getattr(evaluator, "learned", 0)
     _search([job], evaluator, Interrupt())
@@ -65,9 +64,9 @@ def searched(kind, parents=1):
 def test_a_search_finds_the_same_on_fewer_instances(parents, share):
     racing, learned = searched(Counting, parents)
     whole, _ = searched(Whole, parents)
-    ours, theirs = racing.pilot.state, whole.pilot.state
-    assert [p.tally._replace(diverged=0) for p in racing.history] == [
-        p.tally._replace(diverged=0) for p in whole.history
+    ours, theirs = racing.lookahead.state, whole.lookahead.state
+    assert [p.stats._replace(diverged=0) for p in racing.history] == [
+        p.stats._replace(diverged=0) for p in whole.history
     ]
     assert [i.phenotype.key for k in ours.islands for i in k] == [
         i.phenotype.key for k in theirs.islands for i in k
@@ -80,15 +79,15 @@ def test_a_search_finds_the_same_on_fewer_instances(parents, share):
 
 
 def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
-    train = draw(CONFIG, "train")
+    train = draw_arena(CONFIG, "train")
     evaluator = Interpreted([train], CONFIG.machines, 64)
     rng = np.random.default_rng(0)
-    graphs = [express(CONFIG.grid, draw_genome(CONFIG.grid, rng)).graph for _ in range(60)]
+    graphs = [express(CONFIG.grid, random_genome(CONFIG.grid, rng)).graph for _ in range(60)]
     truth = evaluator.score([evaluator.schedule(g) for g in graphs]).fitness
-    hurdles = rng.uniform(-0.5, 1.0, len(graphs))
-    (found,) = last(evaluator.begin([graphs], [hurdles]))
+    thresholds = rng.uniform(-0.5, 1.0, len(graphs))
+    (found,) = wait(evaluator.begin([graphs], [thresholds]))
     same = np.isclose(found, truth, atol=1e-6)
-    assert np.all(same | (found < hurdles))
+    assert np.all(same | (found < thresholds))
     assert np.all(truth[~same] <= found[~same])
     assert np.any(~same & (truth > WORST)), "somebody was dropped who lived"
 
@@ -98,24 +97,24 @@ def test_there_is_no_hurdle_where_parents_may_get_worse(change):
     variation = CONFIG.variation.model_copy(update=change)
     plan = CONFIG.model_copy(update={"variation": variation}).plan
     job, _ = searched(Interpreted)
-    graph = job.pilot.state.hall[0].phenotype.graph
-    assert hurdle(plan, job.pilot.state)(graph) == -np.inf
-    assert hurdle(CONFIG.plan, job.pilot.state)(graph) > -np.inf
+    graph = job.lookahead.state.hall[0].phenotype.graph
+    assert score_threshold(plan, job.lookahead.state)(graph) == -np.inf
+    assert score_threshold(CONFIG.plan, job.lookahead.state)(graph) > -np.inf
 
 
 def test_first_parents_stand_in_no_order():
     """The hurdle is that of the worst, wherever it stands."""
     plan = CONFIG.plan
-    state, brood = start(CONFIG.grid, plan, 0)
-    conclude(plan, state, brood, dict.fromkeys(unknown(brood, state.known), 0.5))
-    one = brood.children[0]
+    state, offspring = start(CONFIG.grid, plan, 0)
+    apply_scores(plan, state, offspring, dict.fromkeys(unknown(offspring, state.known), 0.5))
+    one = offspring.children[0]
     low, high = (Individual(one.genome, one.phenotype, score) for score in (0.1, 0.9))
     state.islands = [[low, high]]
     state.front.clear()
     state.front[0] = high
-    assert hurdle(plan, state)(high.phenotype.graph) <= low.score
+    assert score_threshold(plan, state)(high.phenotype.graph) <= low.score
     state.hall.maxsize = len(state.hall)  # full of 0.5
-    assert hurdle(plan, state)(high.phenotype.graph) == low.score
+    assert score_threshold(plan, state)(high.phenotype.graph) == low.score
 
 
 def test_no_cosine_is_above_the_ceiling():
@@ -124,4 +123,4 @@ def test_no_cosine_is_above_the_ceiling():
         assert all(s.bounded for s in FAMILIES["pca"].build(options))
     options = FAMILIES["pca"].options(dimensions=[3], samples=200, fitness="variance")
     assert not any(s.bounded for s in FAMILIES["pca"].build(options))
-    assert draw(CONFIG, "train").instances == 3 * GROUP
+    assert draw_arena(CONFIG, "train").instances == 3 * INSTANCES_PER_GROUP

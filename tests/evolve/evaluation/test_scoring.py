@@ -11,8 +11,8 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.evaluation.layout import Codes
-from evolve.search.genome import Grid, draw, express
+from evolve.evaluation.layout import ScheduledRule
+from evolve.search.genome import Grid, express, random_genome
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
 from substrate.compilation.interpreter import Machine
@@ -53,7 +53,7 @@ def whole(episode):
 
 
 def coded(graph):
-    return Codes(MACHINE.schedule(graph), 0)
+    return ScheduledRule(MACHINE.schedule(graph), 0)
 
 
 def code(name):
@@ -69,7 +69,9 @@ def test_the_floor_is_what_the_frozen_network_scores(family):
     """Exactly 0 on every instance, whatever the family, and through the compiled path too."""
     arena = Arena(family, small(family), 3, "test", 10)
     interpreter = Interpreter(arena, MACHINE, capacity=16)
-    rate = [0.0 if arena.settings[0].company else 1.0]  # company learns beside a frozen projection
+    rate = [
+        0.0 if arena.settings[0].fixed_rules else 1.0
+    ]  # company learns beside a frozen projection
     assert np.all(interpreter.score([code("frozen")], rate).score == 0.0)
     alone = compiled.measure(RULES["frozen"], arena, interpreter.bounds(arena))
     np.testing.assert_allclose(alone.score, 0.0, atol=1e-5)
@@ -100,7 +102,7 @@ def test_a_score_does_not_depend_on_company(interpreter):
     """To the last bit: alone, in a crowd, or in another order."""
     grid = Grid(TERMINALS, FUNCTIONS, 12)
     rng = np.random.default_rng(0)
-    crowd = [coded(express(grid, draw(grid, rng)).graph) for _ in range(60)]
+    crowd = [coded(express(grid, random_genome(grid, rng)).graph) for _ in range(60)]
     crowd += [code("oja"), code("mettler2021_lr1")]
     together = interpreter.score(crowd).quality
     backwards = interpreter.score(crowd[::-1]).quality[::-1]
@@ -176,7 +178,7 @@ def test_nothing_recompiles():
     grid = Grid(TERMINALS, FUNCTIONS, 30, evolved=2)
     rng = np.random.default_rng(1)
     for size in (1, 3, 64, 17, 40):
-        population = [express(grid, draw(grid, rng)).graph for _ in range(size)]
+        population = [express(grid, random_genome(grid, rng)).graph for _ in range(size)]
         interpreter.fitness(population)
     interpreter.score([code("oja")], [0.3])
     interpreter.score([code("oja")], arena=Arena(PCA, SMALL, 9, "train", 10))

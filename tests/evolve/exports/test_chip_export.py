@@ -20,7 +20,7 @@ from substrate.hardware import (
     PROFILES,
     Chip,
     Lanes,
-    adapted,
+    as_implemented,
     graph_violations,
     profile,
     violations,
@@ -91,7 +91,7 @@ def test_every_admitted_rule_is_read_back_as_the_same_rule():
     admitted = [rule for rule in single if not violations(LOIHI, rule)]
     assert len(admitted) > 60
     for rule in admitted:
-        own, read = adapted(LOIHI, rule), parse(export(rule, "loihi"))
+        own, read = as_implemented(LOIHI, rule), parse(export(rule, "loihi"))
         renamed = dict(zip(names(" ".join(s.name for s in own.slow)), names("t d"), strict=False))
         for mine, theirs in zip(own.equations.values(), read.equations.values(), strict=True):
             assert sympy.expand(mine.subs(renamed) - theirs) == 0, rule
@@ -103,7 +103,7 @@ def test_coefficients_are_the_nearest_of_four_bits():
         if violations(LOIHI, rule):
             continue
         before = sympy.Poly(rule.changes["forward"].subs(sympy.sign(W), trace), PRE, POST, W, trace)
-        expression = adapted(LOIHI, rule).changes["forward"].subs(sympy.sign(W), trace)
+        expression = as_implemented(LOIHI, rule).changes["forward"].subs(sympy.sign(W), trace)
         after = sympy.Poly(expression, PRE, POST, W, trace)
         for powers, coefficient in before.terms():
             least = 2.0**-9

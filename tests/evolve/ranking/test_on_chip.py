@@ -10,7 +10,7 @@ from evolve.commands.cli import app
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
 from evolve.evaluation.arena import WORST
-from evolve.ranking.on_chip import compare, judged
+from evolve.ranking.on_chip import apply_admission, compare
 from evolve.report.seeds import show
 from evolve.search.encode import encode
 from evolve.search.genome import Grid, express
@@ -99,10 +99,10 @@ def test_admission_restricts_or_penalises():
     graphs = [from_rule(r) for r in (RULES["oja"], Rule("f", PRE**3 * POST**3))]
     scores = np.array([0.5, 0.5])
     strict = RunConfig(hardware="loihi1")
-    np.testing.assert_array_equal(judged(strict, graphs, scores), [0.5, WORST])
+    np.testing.assert_array_equal(apply_admission(strict, graphs, scores), [0.5, WORST])
     mild = RunConfig(hardware="loihi1", admission="penalise", penalty=0.2)
-    np.testing.assert_allclose(judged(mild, graphs, scores), [0.5, 0.3])
-    np.testing.assert_array_equal(judged(RunConfig(), graphs, scores), scores)
+    np.testing.assert_allclose(apply_admission(mild, graphs, scores), [0.5, 0.3])
+    np.testing.assert_array_equal(apply_admission(RunConfig(), graphs, scores), scores)
     with pytest.raises(UserError, match="tanh"):
         validated(RunConfig, {"hardware": "bss2", "genes": {"primitives": ("add", "tanh")}}, "It")
     RunConfig(hardware="bss2", admission="penalise", genes={"primitives": ("add", "tanh")})

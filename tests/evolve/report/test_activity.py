@@ -9,7 +9,7 @@ import pytest
 from evolve.commands.run import launch
 from evolve.config.run_config import RunConfig
 from evolve.report import activity
-from evolve.running.log import View as Watching
+from evolve.running.log import RunView
 from rules_zoo import RULES
 from tasks import FAMILIES
 
@@ -70,7 +70,7 @@ def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
         stop={"generations": 2},
         variation={"islands": 4},
     )
-    run, result = launch(config, folder, Watching())
+    run, result = launch(config, folder, RunView())
     names = {p.name for p in (folder / "artifacts" / run / "artifacts").iterdir()}
     assert {"similarity.png", "weights.png", "curve.png"} <= names
     assert "pictures.txt" not in names
@@ -79,7 +79,7 @@ def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
         raise ZeroDivisionError("of all things")
 
     monkeypatch.setattr(activity, "scenes", broken)
-    run, again = launch(config, folder, Watching())
+    run, again = launch(config, folder, RunView())
     kept = folder / "artifacts" / run / "artifacts"
     assert "of all things" in (kept / "pictures.txt").read_text()
     assert (kept / "curve.png").exists() and again.champion.operators == result.champion.operators

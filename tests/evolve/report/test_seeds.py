@@ -10,7 +10,7 @@ from evolve.commands.run import launch_seeds
 from evolve.config.run_config import RunConfig
 from evolve.ranking.compare import Row
 from evolve.report import seeds
-from evolve.running.log import View
+from evolve.running.log import RunView
 
 
 def row(name: str, scores: np.ndarray) -> Row:
@@ -71,7 +71,7 @@ def test_a_real_run_of_two_seeds_says_whom_it_beats(tmp_path):
         stop={"generations": 15},
         engine="interpreter",
     )
-    ids, results = launch_seeds(config, 2, tmp_path, View())
+    ids, results = launch_seeds(config, 2, tmp_path, RunView())
     record = seeds.record(ids, results)
     assert set(record["against"]) == {"frozen", "hebb", "oja", "best_known"}
     for counts in record["against"].values():

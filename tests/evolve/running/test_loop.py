@@ -13,10 +13,10 @@ from evolve.running import loop
 from evolve.running.interrupt import Interrupt
 from evolve.running.loop import Job, run, run_together
 from evolve.running.result import Candidate
-from evolve.running.select_champion import _simplified, choose
-from evolve.search.lookahead import Pilot
+from evolve.running.select_champion import _simplified, choose_champion
+from evolve.search.lookahead import Lookahead
 from substrate import POST, PRE, Rule, Slow, W, names
-from substrate.devices import give_back
+from substrate.devices import release_free_memory
 from tests.support.runs import SMALL, Silent
 
 
@@ -33,10 +33,10 @@ def test_the_simplest_within_one_standard_error_is_chosen():
     close = candidate(4, base)
     poor = candidate(2, base - 0.05)
     front = [best, close, poor]
-    assert choose(front) is close
+    assert choose_champion(front) is close
     clearly_better = candidate(9, base + 0.03 + 0.02 * rng.normal(size=100))
-    assert choose([clearly_better, close, poor]) is clearly_better
-    assert choose([candidate(5, [-1.0] * 10), candidate(0, [-1.0] * 10)]).operators == 0
+    assert choose_champion([clearly_better, close, poor]) is clearly_better
+    assert choose_champion([candidate(5, [-1.0] * 10), candidate(0, [-1.0] * 10)]).operators == 0
 
 
 def test_slow_variables_that_nothing_needs_are_dropped():
@@ -55,11 +55,11 @@ def test_a_seed_finds_the_same_in_company_as_alone():
     for config, log, result in zip(configs, logs, together, strict=True):
         own = Silent()
         alone = run(config, own)
-        assert own.tallies == log.tallies
-        assert len(own.tallies) == 41
+        assert own.stats_of_all == log.stats_of_all
+        assert len(own.stats_of_all) == 41
         assert alone.champion.rule == result.champion.rule
         assert alone.champion_row.score == result.champion_row.score
-    assert len({tuple(log.tallies) for log in logs}) == 3
+    assert len({tuple(log.stats_of_all) for log in logs}) == 3
 
 
 def test_constants_are_tuned_where_they_evolve():
@@ -70,7 +70,7 @@ def test_constants_are_tuned_where_they_evolve():
     assert (config.tuned, RunConfig().tuned) == (1, 0)
     log = Silent()
     result = run(config, log)
-    found = max(tally.best for tally in log.tallies)
+    found = max(stats.best for stats in log.stats_of_all)
     assert max(c.training for c in result.front) >= found
     assert any(c.training > found for c in result.front), "tuning should improve something"
 
@@ -82,19 +82,19 @@ def test_free_memory_is_returned_again_and_again_while_searches_run(searches, mo
 
     class Worthless:
         lanes = width = 8
-        apart, races = True, False
+        asynchronous, races = True, False
 
-        def begin(self, wanted, hurdles):
+        def begin(self, wanted, thresholds):
             rounds.append("waits")
             yield None
             rounds.append("answers")
             yield [np.zeros(len(own)) for own in wanted]
 
     monkeypatch.setattr(loop, "TIDY", 2)
-    monkeypatch.setattr(loop, "give_back", lambda: returned.append(len(rounds) + 1))
+    monkeypatch.setattr(loop, "release_free_memory", lambda: returned.append(len(rounds) + 1))
     configs = [RunConfig(seed=seed, **SMALL) for seed in range(searches)]
-    pilots = [Pilot(c.grid, c.plan, c.seed, c.stop.generations) for c in configs]
-    jobs = [Job(c, Silent(), None, p) for c, p in zip(configs, pilots, strict=True)]
+    lookaheads = [Lookahead(c.grid, c.plan, c.seed, c.stop.generations) for c in configs]
+    jobs = [Job(c, Silent(), None, p) for c, p in zip(configs, lookaheads, strict=True)]
     loop._search(jobs, Worthless(), Interrupt())
     assert len(returned) > 2
     assert returned == list(range(2, len(rounds) + 1, 2))
@@ -112,6 +112,6 @@ def test_memory_between_blocks_in_use_goes_back_to_the_system():
     blocks = [bytes([1]) * 64_000 for _ in range(2000)]
     blocks = blocks[::100]
     before = resident()
-    give_back()
+    release_free_memory()
     assert before - resident() > 60
     assert len(blocks) == 20

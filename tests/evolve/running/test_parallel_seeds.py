@@ -8,13 +8,13 @@ import pytest
 
 from evolve.config.run_config import RunConfig
 from evolve.running import parallel_seeds
-from evolve.running.interrupt import Note
+from evolve.running.interrupt import StopFile
 from evolve.running.loop import run_together
 from evolve.running.result import Progress
-from evolve.search.islands import Tally
+from evolve.search.islands import GenerationStats
 from tests.support.runs import SMALL, Silent
 
-TALLY = Tally(0.5, 0.25, 8, 4, 2, 2, 1)
+TALLY = GenerationStats(0.5, 0.25, 8, 4, 2, 2, 1)
 
 
 class Told(Silent):
@@ -36,17 +36,17 @@ def test_shares_find_what_all_find_together(monkeypatch):
     monkeypatch.setattr(parallel_seeds, "shares_of", lambda searches: 2)
     configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
     logs = [Told() for _ in configs]
-    shared = parallel_seeds.run_spread(configs, logs)
+    shared = parallel_seeds.run_seeds(configs, logs)
     together = run_together(configs, [Silent() for _ in configs])
     for ours, theirs, log in zip(shared, together, logs, strict=True):
-        assert [p.tally for p in ours.history] == [p.tally for p in theirs.history]
+        assert [p.stats for p in ours.history] == [p.stats for p in theirs.history]
         assert ours.config == theirs.config
         assert ours.champion.rule == theirs.champion.rule
         assert np.array_equal(ours.champion.scores, theirs.champion.scores)
         # The log has every improvement, in order.
-        best = [p.tally.best for p in ours.history]
+        best = [p.stats.best for p in ours.history]
         better = [
-            p for p, was in zip(ours.history, [-np.inf, *best], strict=False) if p.tally.best > was
+            p for p, was in zip(ours.history, [-np.inf, *best], strict=False) if p.stats.best > was
         ]
         assert [p.generation for p in log.progress] == sorted(p.generation for p in log.progress)
         assert {p.generation for p in better} <= {p.generation for p in log.progress}
@@ -60,7 +60,7 @@ def test_few_seeds_stay_in_one_process():
 
 def test_what_a_process_does_wrong_is_raised_here():
     with (
-        parallel_seeds.spread(_fail, [(1,), (2,)]) as found,
+        parallel_seeds.run_in_processes(_fail, [(1,), (2,)]) as found,
         pytest.raises(ValueError, match="no luck"),
     ):
         found.result()
@@ -71,7 +71,7 @@ def _fail(number):
 
 
 def test_a_relay_passes_on_what_is_new_and_half_lines_wait(tmp_path):
-    relay, log = parallel_seeds.Relay(tmp_path / "lines"), Told()
+    relay, log = parallel_seeds.FileLog(tmp_path / "lines"), Told()
     follower = relay.follow(log)
     next(follower)
     relay.phase("searching, élan")
@@ -91,10 +91,10 @@ def test_a_relay_passes_on_what_is_new_and_half_lines_wait(tmp_path):
 
 def test_a_note_ends_searches_that_keep_what_they_have(tmp_path):
     config = RunConfig(**SMALL | {"stop": {"generations": 1_000_000}})
-    note, log = Note(tmp_path / "end"), Told()
+    note, log = StopFile(tmp_path / "end"), Told()
 
     def ask():
-        while not log.tallies:
+        while not log.stats_of_all:
             time.sleep(0.01)
         note.write()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evolve.search import fingerprint
 from evolve.search.encode import encode
-from evolve.search.genome import Grid, draw, express, mutate_active, mutate_genes
+from evolve.search.genome import Grid, express, mutate_active, mutate_genes, random_genome
 from rules_zoo import RULES
 from substrate.compilation.graph import Number, from_rule, to_rule
 from substrate.errors import UserError
@@ -40,7 +40,7 @@ def permitted(grid, position):
 def test_genes_take_every_permitted_value_and_no_other(grid):
     rng = np.random.default_rng(0)
     seen = [set() for _ in range(grid.size)]
-    genomes = [draw(grid, rng) for _ in range(400)]
+    genomes = [random_genome(grid, rng) for _ in range(400)]
     for genome in genomes + [g for g, _ in mutate_genes(grid, rng, genomes, 0.5)]:
         for position, gene in enumerate(genome.genes):
             seen[position].add(gene)
@@ -53,7 +53,7 @@ def test_genes_take_every_permitted_value_and_no_other(grid):
 @pytest.mark.parametrize("grid", GRIDS)
 def test_a_chosen_gene_always_changes(grid):
     rng = np.random.default_rng(1)
-    parents = [draw(grid, rng) for _ in range(200)]
+    parents = [random_genome(grid, rng) for _ in range(200)]
     for parent, (child, changed) in zip(
         parents, mutate_genes(grid, rng, parents, 0.3), strict=True
     ):
@@ -72,7 +72,7 @@ def test_a_chosen_gene_always_changes(grid):
 def test_the_mutation_rate_is_a_rate():
     grid = GRIDS[0]
     rng = np.random.default_rng(2)
-    parents = [draw(grid, rng)] * 2000
+    parents = [random_genome(grid, rng)] * 2000
     counts = [len(changed) for _, changed in mutate_genes(grid, rng, parents, 0.05)]
     expected = 0.05 * grid.size
     assert np.mean(counts) == pytest.approx(expected, abs=4 * np.sqrt(expected / 2000))
@@ -81,7 +81,7 @@ def test_the_mutation_rate_is_a_rate():
 @pytest.mark.parametrize("grid", GRIDS)
 def test_active_mutation_ends_with_one_active_gene(grid):
     rng = np.random.default_rng(3)
-    parents = [draw(grid, rng) for _ in range(100)]
+    parents = [random_genome(grid, rng) for _ in range(100)]
     active = [express(grid, p).active for p in parents]
     for expressed, (_, changed) in zip(
         active, mutate_active(grid, rng, parents, active), strict=True
@@ -95,7 +95,7 @@ def test_silent_genes_do_not_matter(grid):
     rng = np.random.default_rng(4)
     silent = 0
     for _ in range(60):
-        parent = draw(grid, rng)
+        parent = random_genome(grid, rng)
         phenotype = express(grid, parent)
         for child, changed in mutate_genes(grid, rng, [parent] * 5, 0.1):
             if phenotype.active.isdisjoint(changed):
@@ -110,7 +110,7 @@ def test_expression_merges_what_is_equal():
     add, sub = 0, 1
     # (pre + post) - post is pre; then pre - pre is 0
     genes = [add, pre, post, sub, node, post, sub, node + 1, pre, add, 0, 0, node + 2]
-    phenotype = express(grid, type(draw(grid, np.random.default_rng(0)))(genes))
+    phenotype = express(grid, type(random_genome(grid, np.random.default_rng(0)))(genes))
     assert phenotype.graph.outputs["dw"] == Number(0.0)
     assert phenotype.graph.nodes == ()
 
@@ -121,7 +121,7 @@ def test_encode_after_decode_keeps_behaviour(grid):
     rng = np.random.default_rng(5)
     roomy = Grid(grid.terminals, grid.primitives, 80, 1, None, grid.evolved, grid.outputs)
     for _ in range(200):
-        phenotype = express(grid, draw(grid, rng))
+        phenotype = express(grid, random_genome(grid, rng))
         try:
             again = encode(roomy, phenotype.graph, rng)
         except UserError as error:
@@ -199,7 +199,7 @@ def test_thousands_of_unequal_formulas_differ():
     rng = np.random.default_rng(0)
     by_print, by_formula = {}, {}
     for _ in range(6000):
-        phenotype = express(grid, draw(grid, rng))
+        phenotype = express(grid, random_genome(grid, rng))
         formula = sympy.expand(to_rule(phenotype.graph, "x").dw)
         assert by_print.setdefault(phenotype.key, formula) == formula
         assert by_formula.setdefault(formula, phenotype.key) == phenotype.key

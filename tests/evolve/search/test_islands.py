@@ -7,14 +7,14 @@ import pytest
 
 from evolve.search import islands
 from evolve.search.islands import Individual, Plan
-from evolve.search.score_cache import Known
+from evolve.search.score_cache import ScoreCache
 from tests.support.searches import GRID, PLANS, Counting, begin, evolve
 
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_fitness_never_falls_and_reaches_the_top(plan):
-    state, tallies, _ = evolve(plan, generations=120)
-    best = [t.best for t in tallies]
+    state, stats_of_all, _ = evolve(plan, generations=120)
+    best = [t.best for t in stats_of_all]
     assert best == sorted(best)
     assert best[-1] == 1.0
     assert all(len(island) == plan.parents for island in state.islands)
@@ -32,12 +32,12 @@ def test_a_seed_decides_everything(plan):
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_no_formula_is_evaluated_twice(plan):
-    state, tallies, fitness = evolve(plan)
+    state, stats_of_all, fitness = evolve(plan)
     assert len(fitness.asked) == len(state.known) == state.evaluations
-    assert sum(t.evaluated for t in tallies) == state.evaluations
-    for tally in tallies[1:]:
-        assert tally.evaluated + tally.cached + tally.silent <= tally.children
-        assert tally.children == plan.islands * plan.children
+    assert sum(t.evaluated for t in stats_of_all) == state.evaluations
+    for stats in stats_of_all[1:]:
+        assert stats.evaluated + stats.cached + stats.silent <= stats.children
+        assert stats.children == plan.islands * plan.children
 
 
 def test_among_equals_the_child_wins():
@@ -53,9 +53,9 @@ def test_among_equals_the_child_wins():
 
 def test_silent_mutants_inherit():
     plan = Plan(20, 1, 4, 1, "gene", 0.01)
-    state, tallies, _ = evolve(plan, generations=10)
-    silent = sum(t.silent for t in tallies)
-    assert silent > 0.5 * sum(t.children for t in tallies[1:])
+    state, stats_of_all, _ = evolve(plan, generations=10)
+    silent = sum(t.silent for t in stats_of_all)
+    assert silent > 0.5 * sum(t.children for t in stats_of_all[1:])
     for island in state.islands:
         for individual in island:
             (expected,) = Counting()([individual.phenotype.graph])
@@ -104,8 +104,8 @@ def test_the_hall_of_fame_holds_distinct_formulas():
 
 def test_a_search_can_start_from_a_genome():
     seed = evolve(PLANS[0])[0].best
-    state, tally = begin(PLANS[0], 9, Counting(), [seed.genome])
-    assert tally.best == seed.score
+    state, stats = begin(PLANS[0], 9, Counting(), [seed.genome])
+    assert stats.best == seed.score
     assert all(isinstance(i, Individual) and i.genome is seed.genome for (i,) in state.islands)
 
 
@@ -115,8 +115,8 @@ def changes(plan, generations=20):
     state, _ = begin(plan, 2, Counting(), [founder])
     counts = np.zeros(plan.islands)
     for _ in range(generations):
-        brood = islands.breed(GRID, plan, state.islands, state.rng)
-        for i, child in enumerate(brood.children):
+        offspring = islands.breed(GRID, plan, state.islands, state.rng)
+        for i, child in enumerate(offspring.children):
             pairs = zip(founder.genes, child.genome.genes, strict=True)
             counts[i // plan.children] += sum(a != b for a, b in pairs)
     return counts / generations / plan.children
@@ -154,15 +154,15 @@ def test_a_young_island_takes_no_guests():
     state, _ = begin(plan, 0, Counting())
     one, other = (island[0] for island in state.islands)
     good, bad = (Individual(i.genome, i.phenotype, s) for i, s in ((one, 1.0), (other, 0.0)))
-    brood = islands.Brood([good, bad], [bad])
+    offspring = islands.Offspring([good, bad], [bad])
     for born, expected in ((0, 1), (6, 0), (1, 1)):
-        ages = [islands.Age(), islands.Age(born=born)]
-        _, (kept,) = islands.compete(plan, [[good], [bad]], brood, ages, 8)
+        ages = [islands.IslandAge(), islands.IslandAge(born=born)]
+        _, (kept,) = islands.compete(plan, [[good], [bad]], offspring, ages, 8)
         assert kept.score == expected
 
 
 def test_known_scores_are_bounded_and_the_oldest_are_forgotten():
-    known = Known(3)
+    known = ScoreCache(3)
     known.learn({(i,): float(i) for i in range(3)})
     assert known.recall((0,)) == 0.0
     assert known.peek((1,)) == 1.0  # leaves no trace
@@ -176,8 +176,8 @@ def test_known_scores_are_bounded_and_the_oldest_are_forgotten():
 
 def test_a_search_with_a_short_memory_evaluates_again():
     plan = Plan(4, 1, 4, 1, "active", 0.06, memory=20)
-    state, tallies, fitness = evolve(plan, generations=60)
+    state, stats_of_all, fitness = evolve(plan, generations=60)
     assert len(state.known) == 20
-    assert len(fitness.asked) == state.evaluations == sum(t.evaluated for t in tallies)
+    assert len(fitness.asked) == state.evaluations == sum(t.evaluated for t in stats_of_all)
     endless, _, _ = evolve(PLANS[1], generations=60)
     assert state.evaluations > endless.evaluations

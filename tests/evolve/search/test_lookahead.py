@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evolve.search.islands import Plan
-from evolve.search.lookahead import Pilot
+from evolve.search.lookahead import Lookahead
 from tests.support.searches import GRID, PLANS, Counting, evolve
 
 #: Every way a search can go, and the ways in which looking ahead could go wrong.
@@ -20,23 +20,23 @@ WAYS = [
 
 def piloted(plan, seed, generations, lanes):
     """Tallies, final genomes and the number of rounds."""
-    pilot, fitness = Pilot(GRID, plan, seed, generations), Counting()
-    tallies, rounds = [], 0
-    while not pilot.done:
-        wanted = pilot.wanted(lanes)
+    lookahead, fitness = Lookahead(GRID, plan, seed, generations), Counting()
+    stats_of_all, rounds = [], 0
+    while not lookahead.done:
+        wanted = lookahead.wanted(lanes)
         rounds += bool(wanted)
         scores = fitness(list(wanted.values())).tolist() if wanted else []
-        tallies += pilot.advance(dict(zip(wanted, scores, strict=True)))
-    return tallies, [[i.genome for i in k] for k in pilot.state.islands], rounds
+        stats_of_all += lookahead.advance(dict(zip(wanted, scores, strict=True)))
+    return stats_of_all, [[i.genome for i in k] for k in lookahead.state.islands], rounds
 
 
 @pytest.mark.parametrize("plan", WAYS)
 @pytest.mark.parametrize("lanes", [1, 16, 64])
 def test_the_search_is_the_same(plan, lanes):
-    state, tallies, _ = evolve(plan, seed=5, generations=80)
+    state, stats_of_all, _ = evolve(plan, seed=5, generations=80)
     ahead, genomes, _ = piloted(plan, 5, 80, lanes)
-    assert sum(t.evaluated for t in tallies) == state.evaluations
-    assert ahead == tallies
+    assert sum(t.evaluated for t in stats_of_all) == state.evaluations
+    assert ahead == stats_of_all
     assert genomes == [[i.genome for i in k] for k in state.islands]
 
 
@@ -51,9 +51,9 @@ def test_the_random_state_is_where_the_search_is():
     """What was foreseen and thrown away leaves no trace in the generator."""
     plan = PLANS[0]
     state, _, _ = evolve(plan, seed=1, generations=40)
-    pilot, fitness = Pilot(GRID, plan, 1, 40), Counting()
-    while not pilot.done:
-        wanted = pilot.wanted(64)
-        list(pilot.advance(dict(zip(wanted, fitness(list(wanted.values())), strict=True))))
-    assert pilot.state.rng.bit_generator.state == state.rng.bit_generator.state
-    assert np.array_equal(pilot.state.rng.random(3), state.rng.random(3))
+    lookahead, fitness = Lookahead(GRID, plan, 1, 40), Counting()
+    while not lookahead.done:
+        wanted = lookahead.wanted(64)
+        list(lookahead.advance(dict(zip(wanted, fitness(list(wanted.values())), strict=True))))
+    assert lookahead.state.rng.bit_generator.state == state.rng.bit_generator.state
+    assert np.array_equal(lookahead.state.rng.random(3), state.rng.random(3))

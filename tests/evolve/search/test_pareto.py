@@ -13,9 +13,9 @@ from evolve.config.settings import validated
 from evolve.expressions.symbolic import rule_complexity
 from evolve.report.front_table import front_rows, markdown
 from evolve.running.result import Candidate
-from evolve.running.select_champion import choose
+from evolve.running.select_champion import choose_champion
 from evolve.search import islands, pareto
-from evolve.search.genome import Genome, Grid, draw, express
+from evolve.search.genome import Genome, Grid, express, random_genome
 from evolve.search.islands import Individual, Plan
 from evolve.search.pareto import Point, knee, nsga2, steps
 from rules_zoo import RULES
@@ -28,7 +28,7 @@ PLAN = Plan(3, 12, 12, 2, "active", 0.06, migration=5, selection="nsga2")
 
 def individuals(count, seed=0):
     rng = np.random.default_rng(seed)
-    genomes = [draw(GRID, rng) for _ in range(count)]
+    genomes = [random_genome(GRID, rng) for _ in range(count)]
     scores = rng.normal(size=count).tolist()
     return [Individual(g, express(GRID, g), s) for g, s in zip(genomes, scores, strict=True)]
 
@@ -99,9 +99,9 @@ def test_a_formula_is_kept_once_in_its_shortest_form():
 
 
 def test_a_search_keeps_fronts_and_reaches_the_top():
-    state, tallies, fitness = evolve(PLAN, seed=1, generations=150, fitness=Approaching())
-    assert [t.best for t in tallies] == sorted(t.best for t in tallies)
-    assert tallies[-1].best == 1.0
+    state, stats_of_all, fitness = evolve(PLAN, seed=1, generations=150, fitness=Approaching())
+    assert [t.best for t in stats_of_all] == sorted(t.best for t in stats_of_all)
+    assert stats_of_all[-1].best == 1.0
     assert len(fitness.asked) == state.evaluations
     sizes = [i.size for i in islands.pareto(state)]
     assert sizes == [
@@ -188,13 +188,15 @@ def test_the_knee_counts_operators_as_people_see_them():
         operators = rule_complexity(rule).operators
         front.append(Candidate(rule, operators, validation, validation, scores))
     assert knee(front) is front[2]
-    assert choose(front, "knee") is front[1]
+    assert choose_champion(front, "knee") is front[1]
 
 
 def test_the_simplest_within_one_standard_error_is_chosen():
-    assert choose([candidate(3, 0.7), candidate(5, 0.8), candidate(9, 0.81)]).operators == 9
+    assert (
+        choose_champion([candidate(3, 0.7), candidate(5, 0.8), candidate(9, 0.81)]).operators == 9
+    )
     noisy = [candidate(3, 0.7, 0.1), candidate(5, 0.805, 0.1), candidate(9, 0.81, 0.1)]
-    assert choose(noisy).operators == 5
+    assert choose_champion(noisy).operators == 5
 
 
 def test_settings_suit_the_selection_unless_given():

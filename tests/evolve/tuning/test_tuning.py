@@ -9,9 +9,9 @@ from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.tuning.objective import Objective
 from evolve.tuning.optimise import Axes, Climb, jumps, tune
-from evolve.tuning.parametrise import lift, substituted
-from evolve.tuning.pipeline import refine
-from evolve.tuning.round_constants import NOTHING, TOLERANCE, snap
+from evolve.tuning.parametrise import extract_constants, substituted
+from evolve.tuning.pipeline import tune_constants
+from evolve.tuning.round_constants import NOTHING, TOLERANCE, round_constants
 from rules_zoo import RULES
 from substrate.compilation.interpreter import Machine
 from substrate.compilation.lowering import compute
@@ -81,17 +81,20 @@ def values(rule, seed=0):
 
 @pytest.mark.parametrize("gains", [False, True])
 def test_lifting_and_writing_back_change_nothing(rule, gains):
-    lifted = lift(rule, gains)
+    lifted = extract_constants(rule, gains)
     for same in (lifted, substituted(lifted)):
         for x, y in zip(values(rule), values(same), strict=True):
             np.testing.assert_allclose(np.broadcast_to(x, 50), np.broadcast_to(y, 50), rtol=1e-4)
     assert not substituted(lifted).constants
-    assert not gains or lift(rule).constants.keys() <= lifted.constants.keys()
+    assert not gains or extract_constants(rule).constants.keys() <= lifted.constants.keys()
 
 
 def test_what_is_lifted():
     def constants(dw, gains=False, **own):
-        return {k: round(v, 6) for k, v in lift(Rule("r", dw, own), gains).constants.items()}
+        return {
+            k: round(v, 6)
+            for k, v in extract_constants(Rule("r", dw, own), gains).constants.items()
+        }
 
     assert constants(2.5 * POST * (PRE - sympy.Rational(3, 10) * W**2)) == {"c0": 2.5, "c1": -0.3}
     assert constants(POST * (PRE - POST * W)) == {}
@@ -214,7 +217,7 @@ def test_a_constant_may_start_from_zero(quick):
 
 def test_slow_variables_have_constants_too(quick):
     slow = (Slow("theta", 0.02 * (POST**2 - theta), "post"),)
-    rule = lift(Rule("power", POST * PRE - theta * W, slow=slow), gains=True)
+    rule = extract_constants(Rule("power", POST * PRE - theta * W, slow=slow), gains=True)
     assert len(rule.constants) == 4
     tuned = tune(rule, *quick, budget=800)
     assert tuned.score > tuned.before + 0.05
@@ -233,21 +236,21 @@ def test_the_same_seed_tunes_the_same_and_touches_no_global_state(quick):
 
 def test_a_rule_that_reads_too_much_is_refused(quick):
     with pytest.raises(UserError, match=r"sanger.*lat_ord"):
-        tune(lift(RULES["sanger"], gains=True), *quick)
+        tune(extract_constants(RULES["sanger"], gains=True), *quick)
 
 
 def test_snapping_costs_nothing_and_drops_what_does_nothing(train):
     idle = Rule("idle", OJA.dw + 1e-5 * W * PRE, {"a": 1, "b": 3})
-    tuned = tune(lift(idle), *train, budget=1000)
-    snapped = snap(tuned)
-    assert snapped.loss <= max(TOLERANCE, NOTHING)
-    assert snapped.score >= tuned.score - TOLERANCE
-    assert snapped.exact["c0"] == 0
-    assert set(snapped.exact) == {"a", "b", "c0"}
-    assert all(len(f"{float(v):g}") <= 4 for v in snapped.exact.values())
-    assert snapped.written.dw.free_symbols == {PRE, POST, W}
-    assert len(snapped.written.dw.args) == 2  # the idle term is gone
-    assert fitness(snapped.written, train) == pytest.approx(snapped.score, abs=1e-5)
+    tuned = tune(extract_constants(idle), *train, budget=1000)
+    rounded = round_constants(tuned)
+    assert rounded.loss <= max(TOLERANCE, NOTHING)
+    assert rounded.score >= tuned.score - TOLERANCE
+    assert rounded.exact["c0"] == 0
+    assert set(rounded.exact) == {"a", "b", "c0"}
+    assert all(len(f"{float(v):g}") <= 4 for v in rounded.exact.values())
+    assert rounded.written.dw.free_symbols == {PRE, POST, W}
+    assert len(rounded.written.dw.args) == 2  # the idle term is gone
+    assert fitness(rounded.written, train) == pytest.approx(rounded.score, abs=1e-5)
     assert tuned.objective.compilations == 2  # snapping compiled nothing
 
 
@@ -255,18 +258,18 @@ def test_snapping_keeps_a_ratio(quick):
     """Only the ratio of the constants matters here, so one can be 1 once the other follows."""
     ratio = Rule("ratio", POST * (PRE - POST * W) * (b / a), {"a": 0.87, "b": 2.61})
     tuned = tune(ratio, *quick, budget=2)
-    snapped = snap(tuned)
-    assert snapped.loss <= NOTHING
-    assert 1 in snapped.exact.values()
-    assert len(snapped.exact) == 2
-    assert snapped.rule.constants["b"] / snapped.rule.constants["a"] == pytest.approx(3, rel=0.4)
+    rounded = round_constants(tuned)
+    assert rounded.loss <= NOTHING
+    assert 1 in rounded.exact.values()
+    assert len(rounded.exact) == 2
+    assert rounded.rule.constants["b"] / rounded.rule.constants["a"] == pytest.approx(3, rel=0.4)
 
 
 def test_no_zero_goes_under_a_fraction(quick):
     rule = Rule("under", PRE * POST / (1000 * a) + POST * (PRE - W * POST), {"a": 50})
-    snapped = snap(tune(rule, *quick, budget=2))
-    assert snapped.exact["a"] != 0
-    assert snapped.written.dw.is_finite is not False
+    rounded = round_constants(tune(rule, *quick, budget=2))
+    assert rounded.exact["a"] != 0
+    assert rounded.written.dw.is_finite is not False
 
 
 def test_refining_the_best_few(quick):
@@ -276,7 +279,7 @@ def test_refining_the_best_few(quick):
         Rule("protected", 2 * pdiv(POST * PRE, 1 + POST**2) - 0.3 * POST**2 * W),
         RULES["frozen"],
     ]
-    refined = refine(rules, *quick, budget=500)
+    refined = tune_constants(rules, *quick, budget=500)
     for rule, one in zip(rules, refined, strict=True):
         assert one.original is rule
         assert not one.rule.constants
@@ -286,6 +289,6 @@ def test_refining_the_best_few(quick):
     oja, protected, _ = refined
     assert oja.score > oja.before + 0.1
     assert protected.score > protected.before + 0.3
-    again = refine(rules[1::-1], *quick, budget=500)
+    again = tune_constants(rules[1::-1], *quick, budget=500)
     assert again[1].rule == oja.rule
     assert again[0].rule == protected.rule

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.search.genome import Grid, draw, express
+from evolve.search.genome import Grid, express, random_genome
 from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
-from substrate.compilation.interpreter import Machine, TooLong, interpret
+from substrate.compilation.interpreter import DoesNotFit, Machine, interpret
 from substrate.compilation.lowering import lower
 from substrate.functions import PRIMITIVES
 from substrate.networks.feedforward import feedforward
@@ -22,7 +22,7 @@ NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 
 def random_graph(rng, columns=12, primitives=PRIMITIVES, outputs=("dw",), terminals=TERMINALS):
     grid = Grid((*terminals, Number(0.5)), primitives, columns, evolved=2, outputs=outputs)
-    return express(grid, draw(grid, rng)).graph
+    return express(grid, random_genome(grid, rng)).graph
 
 
 def run_program(code, machine, seen):
@@ -66,7 +66,7 @@ def test_what_does_not_fit_says_so():
         Node("add", 2, "pre"),
     ]
     deep += [Node("mul", 1, 3), Node("sub", "post", "pre"), Node("mul", 5, "w"), Node("add", 4, 6)]
-    with pytest.raises(TooLong):
+    with pytest.raises(DoesNotFit):
         machine.schedule(Graph(tuple(deep), {"dw": 7}))
 
 

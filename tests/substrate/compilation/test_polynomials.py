@@ -7,10 +7,10 @@ import sympy
 
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
-from evolve.search.genome import Grid, draw, express
+from evolve.search.genome import Grid, express, random_genome
 from rules_zoo import RULES
 from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
-from substrate.compilation.interpreter import Machine, TooLong, interpret
+from substrate.compilation.interpreter import DoesNotFit, Machine, interpret
 from substrate.compilation.polynomials import Polynomials
 from substrate.vocabulary import names
 from tasks import FAMILIES
@@ -22,7 +22,7 @@ TERMINALS = ("pre", "post", "w")
 def graphs(count, seed, columns=12):
     grid = Grid((*TERMINALS, Number(2.0)), ("add", "sub", "mul"), columns)
     rng = np.random.default_rng(seed)
-    return [express(grid, draw(grid, rng)).graph for _ in range(count)]
+    return [express(grid, random_genome(grid, rng)).graph for _ in range(count)]
 
 
 def value(codes, polynomials, seen):
@@ -36,7 +36,7 @@ def fitting(polynomials, some):
     for graph in some:
         try:
             yield graph, polynomials.schedule(graph)["dw"]
-        except TooLong:
+        except DoesNotFit:
             continue
 
 
@@ -71,7 +71,7 @@ def test_what_is_refused_has_too_high_a_degree_or_no_integer_coefficients():
         Graph((Node("mul", "w", Number(2.0**31)),), {"dw": 0}),
         Graph((), {"dw": Number(2.0**40)}),
     ):
-        with pytest.raises(TooLong):
+        with pytest.raises(DoesNotFit):
             polynomials.schedule(graph)
 
 

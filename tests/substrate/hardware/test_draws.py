@@ -15,11 +15,10 @@ from substrate import PRE, Rule
 from substrate.compilation.lowering import lower
 from substrate.hardware import PROFILES, Chip, Lanes, profile
 from substrate.hardware import _random as random
-from substrate.networks._layers import Weights
+from substrate.networks._layers import LayerWeights
 from substrate.networks.layered import layered
 from substrate.networks.predictive import predictive
-from substrate.networks.recurrent import Shown, rnn
-from substrate.networks.recurrent import Weights as Recurrence
+from substrate.networks.recurrent import RecurrentWeights, TrialInput, rnn
 from substrate.synapses import learn, start
 from tasks import FAMILIES
 
@@ -47,7 +46,7 @@ def test_layers_of_the_same_shape_have_errors_of_their_own():
     chip = Chip(profile("bss2"), Lanes(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
     plasticity = lower(Rule("r", PRE))._replace(chip=chip)
     init = jax.jit(partial(network.init, plasticity))
-    state = init(Weights((w, w), (feedback, feedback), (feedback,)))
+    state = init(LayerWeights((w, w), (feedback, feedback), (feedback,)))
     first, second = (s.chip["weight"] for s in state.forward)
     assert not np.any(np.asarray(first) == np.asarray(second))
 
@@ -87,14 +86,14 @@ def test_time_constants_of_neurons_differ_on_a_chip():
 
     def rates(plasticity):
         network = rnn(leak=0.2)
-        w0 = Recurrence(
+        w0 = RecurrentWeights(
             *(jnp.full((2, n, 100, 1), c) for n, c in ((2, 0.0), (1, 0.5))),
             jnp.ones((1, 2, 100, 1)),
             jnp.ones((2, 1, 100, 1)),
         )
         state = network.init(plasticity, w0)
         one, still = x[:, None], jnp.ones((100, 1))
-        shown = Shown(one, one, still, still, 0 * still, 0 * still)
+        shown = TrialInput(one, one, still, still, 0 * still, 0 * still)
         state, _ = network.step(plasticity, state, shown, rate)
         return 10.0 * 0.2 * 0.5 / state.neurons.x[:, 0]  # as if tau were 10
 

@@ -12,7 +12,7 @@ from evolve.config.settings import load, validated
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.evaluation.interpreter import Interpreter
-from evolve.evaluation.layout import Codes
+from evolve.evaluation.layout import ScheduledRule
 from evolve.ranking.sweep import points, sweep
 from rules_zoo import RULES
 from substrate import PRE, Rule, UserError, W
@@ -112,7 +112,7 @@ def arena(hardware, split="train", **options):
 
 
 def codes(*rules):
-    return [Codes(MACHINE.schedule(from_rule(RULES[r])), 0) for r in rules]
+    return [ScheduledRule(MACHINE.schedule(from_rule(RULES[r])), 0) for r in rules]
 
 
 @pytest.mark.parametrize("name", [n for n in PROFILES if n != "ideal"])

@@ -16,7 +16,7 @@ from jax import lax
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.networks._elise_scaffold import grow
-from substrate.networks.elise import REST, Neurons, elise, phi, predicted
+from substrate.networks.elise import REST, EliseNeurons, elise, phi, predicted
 
 VISIBLE, LATENT, DT = 7, 30, 0.2
 NOTES = (6, 0, 1, 0, 1, 0, 4, 2, 3, 5, 5, 5)
@@ -50,9 +50,9 @@ def player(name: str) -> Any:
 
     @jax.jit
     def play(
-        state: Neurons, drive: Any, rate: jax.Array, count: jax.Array
-    ) -> tuple[Neurons, jax.Array]:
-        def one(state: Neurons) -> tuple[Neurons, jax.Array]:
+        state: EliseNeurons, drive: Any, rate: jax.Array, count: jax.Array
+    ) -> tuple[EliseNeurons, jax.Array]:
+        def one(state: EliseNeurons) -> tuple[EliseNeurons, jax.Array]:
             return lax.scan(lambda s, d: NETWORK.step(plasticity, s, d, rate), state, drive)
 
         state = lax.fori_loop(0, count, lambda _, s: one(s)[0], state)
@@ -61,7 +61,7 @@ def player(name: str) -> Any:
     return play
 
 
-def taught(name: str, seeds: range, stages: tuple[tuple[int, float], ...]) -> Neurons:
+def taught(name: str, seeds: range, stages: tuple[tuple[int, float], ...]) -> EliseNeurons:
     """Teach repetitions at learning rates."""
     state = NETWORK.init(lower(RULES[name]), start(seeds))
     for count, rate in stages:
@@ -70,7 +70,7 @@ def taught(name: str, seeds: range, stages: tuple[tuple[int, float], ...]) -> Ne
     return state
 
 
-def replayed(name: str, state: Neurons, rate: float) -> tuple[Neurons, np.ndarray]:
+def replayed(name: str, state: EliseNeurons, rate: float) -> tuple[EliseNeurons, np.ndarray]:
     """Five repetitions' time without teacher, still learning; rates (repetition, step, neuron, seed)."""
     state, rates = player(name)(state, teaching(MELODY, 0.0), jnp.full((1, 1), rate), 0)
     return state, np.asarray(rates)[..., 0]
@@ -86,7 +86,7 @@ def correlations(rates: np.ndarray) -> np.ndarray:
     return (flat @ shifted.T / z.size).max(axis=2).mean(axis=1)
 
 
-def once(name: str, state: Neurons, drive: Any) -> Neurons:
+def once(name: str, state: EliseNeurons, drive: Any) -> EliseNeurons:
     still = jnp.zeros((1, 1))
     return lax.scan(lambda s, d: NETWORK.step(lower(RULES[name]), s, d, still), state, drive)[0]
 

@@ -13,8 +13,16 @@ from substrate.compilation.lowering import lower
 from substrate.errors import UserError
 from substrate.networks._layers import OUTPUTS
 from substrate.networks.activations import ACTIVATIONS
-from substrate.networks.base import refuse
-from substrate.networks.recurrent import How, Neurons, Shown, Weights, advance, rnn, unconnected
+from substrate.networks.base import require_compatible
+from substrate.networks.recurrent import (
+    NeuronParams,
+    RecurrentNeurons,
+    RecurrentWeights,
+    TrialInput,
+    advance,
+    rnn,
+    unconnected,
+)
 from substrate.rule import FORWARD
 from substrate.simulate import Episode, Reading, simulate
 
@@ -32,11 +40,11 @@ def drawn(instances=1, seed=0, transposed=False) -> Episode:
 
     readout = normal(M, N) / np.float32(N)
     feedback = np.swapaxes(readout, 0, 1) if transposed else normal(N, M)
-    w0 = Weights(normal(N, N) / np.float32(np.sqrt(N)), normal(N, S), readout, feedback)
+    w0 = RecurrentWeights(normal(N, N) / np.float32(np.sqrt(N)), normal(N, S), readout, feedback)
     clock = np.arange(STEPS, dtype=np.float32)[:, None, None]
     flag = np.ones((1, instances, 1), np.float32)
     target = np.eye(M, dtype=np.float32)[rng.integers(M, size=BATCH)].T[None, :, :, None, None]
-    drive = Shown(
+    drive = TrialInput(
         normal(STEPS, S, BATCH),
         np.broadcast_to(target, (STEPS, M, BATCH, instances, 1)),
         (clock >= STEPS - 3) * flag,
@@ -48,21 +56,21 @@ def drawn(instances=1, seed=0, transposed=False) -> Episode:
 
 
 def loss(
-    w: tuple[Array, Array, Array], episode: Episode, how: How, output: str, cut: bool
+    w: tuple[Array, Array, Array], episode: Episode, params: NeuronParams, output: str, cut: bool
 ) -> Array:
     """Mean over the batch of the loss of a trial; with `cut`, neurons know of others' past as of something given."""
     recurrent, inputs, readout = w
 
-    def step(neurons: Neurons, shown: Shown) -> tuple[Neurons, Array]:
+    def step(neurons: RecurrentNeurons, shown: TrialInput) -> tuple[RecurrentNeurons, Array]:
         heard = neurons._replace(y=lax.stop_gradient(neurons.y)) if cut else neurons
-        after = advance((recurrent, inputs), heard, shown.s, 0.0, how)
-        if cut and how.leaky == "rate":  # what a neuron keeps of itself is no message
-            after = after._replace(y=after.y + (1 - how.leak) * (neurons.y - heard.y))
+        after = advance((recurrent, inputs), heard, shown.s, 0.0, params)
+        if cut and params.leaky == "rate":  # what a neuron keeps of itself is no message
+            after = after._replace(y=after.y + (1 - params.leak) * (neurons.y - heard.y))
         z = jnp.einsum("oikp,ibkp->obkp", readout, after.y)
         return after, shown.when * OUTPUTS[output].loss(z, shown.target)
 
     rest = jnp.zeros((N, BATCH, 1, 1))
-    _, lost = lax.scan(step, Neurons(rest, rest), episode.drive)
+    _, lost = lax.scan(step, RecurrentNeurons(rest, rest), episode.drive)
     return jnp.sum(jnp.mean(lost, axis=1))
 
 
@@ -73,15 +81,15 @@ def change(name: str, episode: Episode, network, rate=RATE):
     run = jax.jit(partial(simulate, network, lower(RULES[name]), reading=NOTHING, individuals=1))
     state = run(episode=episode, rate=rates).state
     parts = ("recurrent", "inputs", "readout")
-    begin = Weights(unconnected(episode.w0.recurrent), *episode.w0[1:])
+    begin = RecurrentWeights(unconnected(episode.w0.recurrent), *episode.w0[1:])
     moved = [(getattr(state, p).w - getattr(begin, p)) / rate for p in parts]
     return [np.asarray(m) for m in moved], state
 
 
-def gradient(episode: Episode, how: How, output: str, cut: bool) -> list[np.ndarray]:
+def gradient(episode: Episode, params: NeuronParams, output: str, cut: bool) -> list[np.ndarray]:
     """Minus the gradient of the loss by W, I and V, neurons unconnected to themselves."""
     w = (unconnected(episode.w0.recurrent), episode.w0.inputs, episode.w0.readout)
-    slopes = jax.jit(jax.grad(loss), static_argnums=(2, 3, 4))(w, episode, how, output, cut)
+    slopes = jax.jit(jax.grad(loss), static_argnums=(2, 3, 4))(w, episode, params, output, cut)
     return [-np.asarray(unconnected(slopes[0])), *(-np.asarray(g) for g in slopes[1:])]
 
 
@@ -96,9 +104,9 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> None:
 def test_eligibility_is_the_gradient_without_what_went_through_others(name, leaky, output):
     """To 1e-4, where each rule is exact; weights are held still, so that a trial has one gradient."""
     episode = drawn(transposed=True)
-    how = How(ACTIVATIONS["tanh"], 0.3, leaky)
+    params = NeuronParams(ACTIVATIONS["tanh"], 0.3, leaky)
     network = rnn("tanh", output, 0.3, BATCH, 0.0, True, leaky)
-    still = gradient(episode, how, output, cut=True)
+    still = gradient(episode, params, output, cut=True)
     with jax.enable_x64(True):
         exact = jax.tree.map(lambda a: np.asarray(a, np.float64), episode)
         moved, _ = change(name, exact, network, 1e-7)
@@ -109,8 +117,8 @@ def test_eligibility_is_the_gradient_without_what_went_through_others(name, leak
 def test_the_cut_gradient_is_not_the_whole_one():
     """So that the test above tells something."""
     episode = drawn(transposed=True)
-    how = How(ACTIVATIONS["tanh"], 0.3, "current")
-    cut, whole = (gradient(episode, how, "linear", c)[0] for c in (True, False))
+    params = NeuronParams(ACTIVATIONS["tanh"], 0.3, "current")
+    cut, whole = (gradient(episode, params, "linear", c)[0] for c in (True, False))
     assert np.linalg.norm(cut - whole) > 0.1 * np.linalg.norm(whole)
 
 
@@ -126,7 +134,7 @@ def test_node_perturbation_follows_the_gradient_through_time(twin):
     network = rnn("tanh", "linear", 0.3, BATCH, sd, True, twin=twin)
     moved, _ = change("three_factor", episode, network)
     one = jax.tree.map(lambda a: a[..., :1, :], episode)
-    whole = gradient(one, How(ACTIVATIONS["tanh"], 0.3, "current"), "linear", cut=False)
+    whole = gradient(one, NeuronParams(ACTIVATIONS["tanh"], 0.3, "current"), "linear", cut=False)
     expected = RULES["three_factor"].constants["gain"] * sd * (1 - 1 / BATCH)
     for ours, theirs in zip(moved[:2], whole[:2], strict=True):
         mean, theirs = ours.mean(axis=-2).ravel(), theirs.ravel()
@@ -141,7 +149,7 @@ def test_noise_without_a_run_of_its_own_is_in_the_run_that_learns():
     states = [change("frozen", drawn(), network)[1] for network in (both, one)]
     np.testing.assert_allclose(states[1].neurons.y, states[0].noisy.y, rtol=1e-6)
     np.testing.assert_allclose(states[1].loss, states[0].noisy_loss, rtol=1e-6)
-    assert "dloss" in both.shows[FORWARD] and "dloss" not in one.shows[FORWARD]
+    assert "dloss" in both.observables[FORWARD] and "dloss" not in one.observables[FORWARD]
 
 
 def test_without_memory_rflo_is_feedback_alignment():
@@ -189,4 +197,4 @@ def test_wrong_names_are_refused():
         with pytest.raises(UserError, match=r"'x'"):
             rnn(**words)
     with pytest.raises(UserError, match="noise"):
-        refuse(RULES["three_factor"], rnn(sd=0.0).shows)
+        require_compatible(RULES["three_factor"], rnn(sd=0.0).observables)
