@@ -14,7 +14,7 @@ from evolve.running.result import Progress
 from evolve.search.islands import GenerationStats
 from tests.support.runs import SMALL, Silent
 
-TALLY = GenerationStats(0.5, 0.25, 8, 4, 2, 2, 1)
+STATS = GenerationStats(0.5, 0.25, 8, 4, 2, 2, 1)
 
 
 class Told(Silent):
@@ -70,35 +70,35 @@ def _fail(number):
     raise ValueError(f"no luck {number}")
 
 
-def test_a_relay_passes_on_what_is_new_and_half_lines_wait(tmp_path):
-    relay, log = parallel_seeds.FileLog(tmp_path / "lines"), Told()
-    follower = relay.follow(log)
+def test_a_file_log_passes_on_what_is_new_and_half_lines_wait(tmp_path):
+    file_log, log = parallel_seeds.FileLog(tmp_path / "lines"), Told()
+    follower = file_log.follow(log)
     next(follower)
-    relay.phase("searching, élan")
-    relay.generation(Progress(TALLY, 1, 4, 0.5))
-    relay.generation(Progress(TALLY, 2, 8, 0.6))  # nothing new, and soon after
+    file_log.phase("searching, élan")
+    file_log.generation(Progress(STATS, 1, 4, 0.5))
+    file_log.generation(Progress(STATS, 2, 8, 0.6))  # nothing new, and soon after
     next(follower)
     assert log.phases == ["searching, élan"]
-    assert log.progress == [Progress(TALLY, 1, 4, 0.5)]
-    with relay.file.open("a") as file:
+    assert log.progress == [Progress(STATS, 1, 4, 0.5)]
+    with file_log.file.open("a") as file:
         file.write('"half')
     next(follower)
-    with relay.file.open("a") as file:
+    with file_log.file.open("a") as file:
         file.write(' a line"\n')
     next(follower)
     assert log.phases[1:] == ["half a line"]
 
 
-def test_a_note_ends_searches_that_keep_what_they_have(tmp_path):
+def test_a_stop_file_ends_searches_that_keep_what_they_have(tmp_path):
     config = RunConfig(**SMALL | {"stop": {"generations": 1_000_000}})
-    note, log = StopFile(tmp_path / "end"), Told()
+    stop_file, log = StopFile(tmp_path / "end"), Told()
 
     def ask():
         while not log.stats_of_all:
             time.sleep(0.01)
-        note.write()
+        stop_file.write()
 
-    threading.Thread(target=ask).start()
-    (result,) = run_together([config], [log], wish=note)
+    threading.Thread(target=ask, daemon=True).start()
+    (result,) = run_together([config], [log], stop=stop_file)
     assert result.stopped and result.history[-1].generation < 1_000_000
     assert result.champion_row.n == 10

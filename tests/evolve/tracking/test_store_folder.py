@@ -42,7 +42,7 @@ def test_reading_makes_nothing(tmp_path: Path) -> None:
 def test_a_writer_keeps_others_out_and_readers_in(folder: Path) -> None:
     other = python(
         f"""
-        from evolve.tracking import Store
+        from evolve.tracking.store import Store
         store = Store({str(folder)!r}, write=True)
         log = store.begin("pca", "theirs", {{}}, {{}})
         print("ready", flush=True)
