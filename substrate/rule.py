@@ -82,6 +82,8 @@ class Rule:
         constants = {name: float(value) for name, value in self.constants.items()}
         object.__setattr__(self, "constants", MappingProxyType(constants))
         object.__setattr__(self, "slow", tuple(self.slow))
+        if isinstance(self.dw, Mapping) and tuple(self.dw) == (FORWARD,):
+            object.__setattr__(self, "dw", self.dw[FORWARD])  # one rule, one form
         self._check()
 
     @property

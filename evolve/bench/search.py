@@ -17,9 +17,7 @@ from evolve.bench.workloads import Sizes, published, training
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import Arena
-from evolve.evaluation.evaluator import Interpreted
-from evolve.evaluation.interpreter import WIDTH
-from evolve.ranking.compare import measure as scores_of
+from evolve.evaluation.interpreter import WIDTH, Interpreter
 from evolve.running.interrupt import Interrupt
 from evolve.running.log import RunView
 from evolve.running.loop import Job, _search
@@ -49,20 +47,22 @@ def measure(sizes: Sizes, say: Say) -> list[Figure]:
 class Ready(NamedTuple):
     """Searches that can begin: instances drawn, programs compiled."""
 
-    interpreter: Interpreted
+    interpreter: Interpreter
     arenas: list[Arena]
 
 
 def prepare(configs: Sequence[RunConfig]) -> Ready:
     """Draw instances and compile for searches that differ by their seed alone."""
     first, arenas = configs[0], [training(c) for c in configs]
-    capacity = len(configs) * first.plan.islands * max(first.plan.children, first.plan.parents)
+    capacity = (
+        len(configs)
+        * first.variation.islands
+        * max(first.variation.children, first.variation.parents)
+    )
     if len(configs) > 1:
         capacity = len(configs) * max(WIDTH, -(-capacity // len(configs)))
-    interpreter = Interpreted(arenas, first.machines, capacity, first.grid.outputs, first.slow)
+    interpreter = Interpreter(arenas, first.machines, capacity, first.grid.outputs, first.slow)
     interpreter.warm()
-    for arena in arenas:
-        interpreter.bounds(arena)
     ready = Ready(interpreter, arenas)
     go(ready, [_stopping(c, generations=1) for c in configs])
     return ready
@@ -76,7 +76,7 @@ def go(ready: Ready, configs: Sequence[RunConfig]) -> Way:
     """Run the searches from the first generation to the last."""
     view: Any = RunView()
     jobs = [
-        Job(c, view, arena, Lookahead(c.grid, c.plan, c.seed, c.stop.generations))
+        Job(c, view, arena, Lookahead(c.grid, c.variation, c.seed, c.stop.generations))
         for c, arena in zip(configs, ready.arenas, strict=True)
     ]
     before = time.process_time()
@@ -229,7 +229,7 @@ def _to_oja(sizes: Sizes, say: Say) -> list[Figure]:
 def _reach(config: RunConfig) -> tuple[float, float] | None:
     """Seconds and rules until a search is as good as Oja's rule on its training instances; None if it never is."""
     ready = prepare([config])
-    measured = scores_of([RULES[RIVAL]], {RIVAL: (1.0,)}, ready.arenas[0], ready.interpreter)
+    (measured,) = ready.interpreter.measure([[RULES[RIVAL]]], ready.arenas[:1])
     level = float(measured[RIVAL].fitness[0])
     last = go(ready, [_stopping(config, score=level)]).histories[0][-1]
     return (last.seconds, float(last.evaluations)) if last.stats.best >= level else None

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.config.engine_choice import Workload, choose_engine, size
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, setting, validated
 from evolve.evaluation.arena import Arena
-from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
 from evolve.exports import export
+from evolve.ranking import engine
 from evolve.ranking.compare import difference, rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
 from evolve.ranking.table import Table
@@ -16,7 +15,6 @@ from evolve.running.select_champion import baselines
 from evolve.tracking.find_rule import find_rule, find_rule_file
 from evolve.tracking.store import Store
 from rules_zoo import RULES
-from substrate.compilation.interpreter import Machine
 from substrate.devices import configure
 from substrate.errors import UserError
 from substrate.rule import Rule
@@ -49,14 +47,8 @@ def ranking(
     if tune_rate:
         train = config.instances.train
         training = Arena(config.family, config.task_options, config.seed, "train", train)
-    machine = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-    evaluator: Evaluator = Interpreted(arena, machine, capacity=64)
-    # Tuning has two rounds and costs as much as the test.
-    times, runs = (3, 2) if tune_rate else (1, 1)
-    work = Workload(times * len(rules), times, runs * len(rules), *size(config, instances))
-    choice = choose_engine(work, config.engine)
-    if choice.engine == "compiled":
-        evaluator = Compiled([arena])
+    choice = engine.choose(config, len(rules), instances, tune_rate)
+    evaluator = engine.build(choice, arena)
     rows = rank_rules(list(rules.values()), arena, evaluator, training)
     known = [r for r in rows if r.rule in RULES] or rows
     differences = {r.rule: difference(r, known[0]) for r in rows}

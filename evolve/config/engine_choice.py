@@ -102,8 +102,8 @@ def size(config: RunConfig, instances: int) -> tuple[float, int]:
 
 def decide(config: RunConfig) -> tuple[RunConfig, Choice]:
     """Put the engine that a search is to use in the place of `auto`."""
-    plan = config.plan
-    new, generations = NEW * plan.islands * plan.children, config.stop.generations
+    variation, generations = config.variation, config.stop.generations
+    new = NEW * variation.islands * variation.children
     rules, programs = max(1, round(new * generations)), ceil(new / RULES_PER_PROGRAM) * generations
     work = Workload(rules, programs, rules, *size(config, config.instances.train))
     choice = choose_engine(work, config.engine)

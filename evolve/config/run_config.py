@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import common_observables
-from evolve.search.genome import Grid
-from evolve.search.individual import Individual
-from evolve.search.islands import Plan
+from evolve.search.genome import Grid, Phenotype
+from evolve.search.variation import Variation
 from substrate.compilation.graph import Number
 from substrate.compilation.interpreter import Machine
 from substrate.compilation.polynomials import Polynomials
@@ -85,89 +84,6 @@ class Genes(Closed):
             if name in VOCABULARY or not name.isidentifier() or names.count(name) > 1:
                 raise UserError(f"Slow variable {name!r} needs a free name of letters and digits.")
         return names
-
-
-#: What is sensible by NSGA-II, where nothing else is asked for: few islands, each with room for a front. Most mutants
-#: of such small rules have been met before, so the later islands mutate more.
-NSGA2 = {"islands": 16, "parents": 20, "children": 20, "tournament": 2, "spread": 4.0}
-
-
-class Variation(Closed):
-    """How the search moves."""
-
-    selection: Literal["score", "nsga2"] = Field(
-        "score", description="what an island keeps: the best scores, or those good for their size"
-    )
-    islands: int = Field(
-        64, ge=1, le=4096, description="independent populations that advance together"
-    )
-    parents: int = Field(1, ge=1, le=1000, description="mu, parents of an island")
-    children: int = Field(
-        4, ge=1, le=1000, description="lambda, children of an island and generation"
-    )
-    tournament: int = Field(1, ge=1, le=1000, description="parents compared to pick one")
-    mutation: Literal["gene", "active"] = Field(
-        "active",
-        description="gene: redraw each with a probability; active: redraw until one that matters changed",
-    )
-    rate: float = Field(0.06, gt=0, le=1, description="probability per gene")
-    spread: float = Field(
-        1.0,
-        ge=1,
-        le=100,
-        description="most over least mutation of the islands, graded geometrically: of `rate` by gene, of the number "
-        "of active genes changed, which is 1 on the first island, by active",
-    )
-    migration: int = Field(
-        10, ge=0, description="generations between migrations around the ring of islands; 0: never"
-    )
-    patience: int = Field(
-        0, ge=0, description="generations without improvement until an island is redrawn; 0: never"
-    )
-    memory: int = Field(
-        1_000_000,
-        ge=1000,
-        le=100_000_000,
-        description="formulas whose scores are remembered, at some 300 bytes each",
-    )
-    cost: bool = Field(
-        False, description="with nsga2, a third objective: what an update costs on the hardware"
-    )
-    choice: Literal["one_se", "knee"] = Field(
-        "one_se",
-        description="champion: the simplest rule within one standard error of the best, or the one that gains most "
-        "score per operator among those that lose at most 1.5 times what the best loses",
-    )
-    start: str | None = Field(
-        None, description="rule that founds every island: a zoo rule, a run, a rule file"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _usual_numbers(cls, values: Any) -> Any:
-        """Fill in what was not given and suits the selection."""
-        if isinstance(values, Mapping) and values.get("selection") == "nsga2":
-            grades = {"spread": 1.0} if values.get("islands") == 1 else {}
-            return {**NSGA2, **grades, **values}
-        return values
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Variation":
-        if self.cost and self.selection != "nsga2":
-            raise UserError(
-                "variation.cost is an objective of NSGA-II. Give variation.selection=nsga2."
-            )
-        if self.selection == "nsga2" and self.parents == 1:
-            raise UserError(
-                "variation.selection = 'nsga2' keeps a front on every island, and variation.parents = 1 leaves no "
-                "room for it. Give 20."
-            )
-        if self.spread > 1 and self.islands == 1:
-            raise UserError(
-                f"variation.spread = {self.spread:g} grades mutation over islands, and there is one. Give "
-                "variation.islands, or change variation.rate."
-            )
-        return self
 
 
 class Stop(Closed):
@@ -291,6 +207,7 @@ class RunConfig(Closed):
             levels_back=g.levels_back,
             evolved=g.evolved_constants,
             outputs=("dw", *(f"d_{name}" for name in g.slow)),
+            cost=partial(_cost, self.profile, {}) if self.variation.cost else None,
         )
 
     @property
@@ -314,25 +231,6 @@ class RunConfig(Closed):
         return tuple(Polynomials(terminals, degree) for degree in DEGREES.get(len(terminals), ()))
 
     @property
-    def plan(self) -> Plan:
-        """How to vary and select."""
-        v = self.variation
-        return Plan(
-            islands=v.islands,
-            parents=v.parents,
-            children=v.children,
-            tournament=v.tournament,
-            mutation=v.mutation,
-            rate=v.rate,
-            migration=v.migration,
-            selection=v.selection,
-            spread=v.spread,
-            patience=v.patience,
-            memory=v.memory,
-            cost=partial(_cost, self.profile, {}) if v.cost else None,
-        )
-
-    @property
     def tuned(self) -> int:
         """How many rules have their constants tuned."""
         if self.constants.best is None:
@@ -345,11 +243,11 @@ class RunConfig(Closed):
         return _flatten({**own, "options": self.task_options.model_dump()})
 
 
-def _cost(chip: Profile, known: dict[object, float], individual: Individual) -> float:
-    """The cost of an individual's rule; individuals are met again and again, so it is remembered."""
-    key = individual.phenotype.key, individual.size
+def _cost(chip: Profile, known: dict[object, float], phenotype: Phenotype) -> float:
+    """What an update by a rule costs on a chip; formulas are met again and again, so it is remembered."""
+    key = phenotype.key, len(phenotype.graph.nodes)
     if key not in known:
-        known[key] = graph_cost(chip, individual.phenotype.graph)
+        known[key] = graph_cost(chip, phenotype.graph)
     return known[key]
 
 

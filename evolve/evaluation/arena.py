@@ -1,5 +1,6 @@
-"""Where rules and tasks meet: instances of a task, what learning on them was worth, and what 0 and 1 mean."""
+"""Where rules and tasks meet: instances of a task, what learning on them is worth, and what 0 and 1 mean."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -20,10 +21,10 @@ from tasks.base import SPLITS, Family, Options, Outcome, Setting, draw_instances
 WORST = -1.0
 #: Instances that learn together.
 INSTANCES_PER_GROUP = 10
-#: Synapses of a projection from which on lanes run apart.
+#: Synapses of a projection from which on lanes are batched by `vmap`.
 LARGE = 1000
-#: Folding the lanes repeats the inputs for every individual of a block; not beyond this many numbers.
-FOLD_LIMIT = 20_000_000
+#: Merging the lanes repeats the inputs for every individual of a block; not beyond this many numbers.
+MERGE_LIMIT = 20_000_000
 
 #: Qualities, ceilings and metrics, each (individual, setting, instance).
 Raw = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
@@ -60,6 +61,21 @@ class Bounds(NamedTuple):
             return np.fmax((quality - self.floor) / span, WORST)
 
 
+class SettingKey(NamedTuple):
+    """What a setting depends on: equal keys mean equal settings, so compiled programs are found by them."""
+
+    build: Callable[[Options], tuple[Setting, ...]]
+    options: Options
+    place: int  # among the settings of the task
+    profile: Profile | None
+
+    @property
+    def setting(self) -> Setting:
+        """The setting."""
+        setting = _settings(self.build, self.options)[self.place]
+        return setting if self.profile is None else replace(setting, profile=self.profile)
+
+
 class Arena:
     """The instances of one split of a task, and the settings that they belong to.
 
@@ -73,6 +89,8 @@ class Arena:
         Per setting; rounded up to a multiple of `INSTANCES_PER_GROUP`.
     hardware
         The chip that the networks run on; its instances take turns, and those of different splits never meet.
+    bounds
+        What 0 and 1 mean. If not given, an evaluator measures them on these networks.
     """
 
     def __init__(
@@ -83,13 +101,15 @@ class Arena:
         split: str,
         instances: int,
         hardware: Profile | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
-        self.settings = _settings(family.build, options)
         groups = range(-(-instances // INSTANCES_PER_GROUP))
         self.instances = len(groups) * INSTANCES_PER_GROUP
         self.hardware = None if hardware is None or hardware.ideal else hardware
-        if self.hardware is not None:
-            self.settings = tuple(replace(s, profile=self.hardware) for s in self.settings)
+        count = len(_settings(family.build, options))
+        #: What each setting depends on.
+        self.keys = tuple(SettingKey(family.build, options, i, self.hardware) for i in range(count))
+        self.settings = tuple(key.setting for key in self.keys)
 
         def stacked(index: int, setting: Setting) -> Episode:
             drawn = [
@@ -111,8 +131,19 @@ class Arena:
         self.episodes: tuple[Episode, ...] = tuple(
             stacked(i, s) for i, s in enumerate(self.settings)
         )
-        self.bounds: Bounds | None = None  # measured on first use, by not learning
+        self._bounds = bounds
         self._side_by_side: dict[tuple[int, int], Episode] = {}
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """What 0 and 1 mean, if it was given."""
+        return self._bounds
+
+    def with_bounds(self, bounds: Bounds) -> "Arena":
+        """The same instances on another scale: those on a chip share the scale of the ideal network."""
+        other = copy.copy(self)
+        other._bounds = bounds
+        return other
 
     def side_by_side(self, index: int, width: int) -> Episode:
         """The episodes of a setting with `width` groups side by side: arrays (call, ..., GROUP, width).
@@ -148,7 +179,7 @@ def common_observables(settings: Sequence[Setting]) -> Mapping[str, frozenset[st
     }
 
 
-@lru_cache(maxsize=64)  # whoever compiles for a setting finds what was compiled for it before
+@lru_cache(maxsize=64)
 def _settings(
     build: Callable[[Options], tuple[Setting, ...]], options: Options
 ) -> tuple[Setting, ...]:
@@ -207,13 +238,13 @@ def learn(
     ----------
     gains
         Factors on the learning rate, (P,).
-    folded
+    merged
         Whether instances and individuals share one lane axis.
-    apart
+    vmapped
         Whether every lane is a program of its own, batched by `vmap`: best for large networks, whose synapses fill
         the machine's vectors. The plasticity must then be the same in all lanes.
     chunks
-        Stop after so many chunks of steps, to see who is alive by then; see `simulate`.
+        Stop after so many chunks of steps, to see which lanes are alive by then; see `simulate`.
     window
         Where the drive comes from, if not from the episode.
     full
@@ -238,7 +269,7 @@ def learn(
 
 
 def _merge_window(window: Window, individuals: int) -> Window:
-    """Fold inputs as they are needed: all at once, they would not stay in the processor's cache."""
+    """Merge the lanes of inputs as they are needed: all at once, they would not stay in the processor's cache."""
     return lambda start, steps: merge_lanes(window(start, steps), individuals)
 
 
@@ -281,7 +312,7 @@ def _lanes(
 def _vmapped(
     setting: Setting, plasticity: Plasticity, episode: Episode, gains: Array, full: bool
 ) -> tuple[Array, Array, dict[str, Array]]:
-    """Results (GROUP, P) of lanes that run one by one, as far as the program can tell."""
+    """Results (GROUP, P) of a program for one lane, batched by `vmap`."""
 
     def lane(instance: Episode, gain: Array) -> Any:
         single = jax.tree.map(lambda a: a[..., None, None], instance)
@@ -296,14 +327,14 @@ def _vmapped(
 
 
 def prefers_vmap(episodes: Episode) -> bool:
-    """Whether a projection has so many synapses that lanes had better run apart; arrays end in (pre, GROUP, 1)."""
+    """Whether a projection has so many synapses that `vmap` over lanes is faster; arrays end in (pre, GROUP, 1)."""
     return any(int(np.prod(w.shape[-4:-2])) >= LARGE for w in jax.tree.leaves(episodes.w0))
 
 
 def can_merge_lanes(episodes: Episode, individuals: int, leading: int = 0) -> bool:
     """Whether one episode's inputs may be repeated so often; arrays have so many axes before their own."""
     numbers = sum(int(np.prod(a.shape[leading:])) for a in jax.tree.leaves(episodes.drive))
-    return numbers * individuals <= FOLD_LIMIT
+    return numbers * individuals <= MERGE_LIMIT
 
 
 def join(parts: Sequence[Raw], axis: int) -> Raw:

@@ -1,8 +1,10 @@
 """Rules compiled on their own, one or several in a program: where the interpreter does not reach, or costs more.
 
-A program is made once for a rule's equations, a setting and a shape; constants, rates and instances are arguments,
-so another arena or seed of the same task compiles nothing. Up to `GROUPS_PER_CALL` groups of instances learn side by
-side, since a single rule on a small network leaves most of a vector idle.
+A program is made once for a rule's equations, what a setting depends on, and a shape; constants, rates and instances
+are arguments. So another arena or seed of the same task compiles nothing, with or without a chip.
+
+Up to `GROUPS_PER_CALL` groups of instances learn side by side, since a single rule on a small network leaves most of
+a vector idle.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import cycle
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +21,19 @@ import numpy as np
 from jax import Array, lax
 
 from evolve.evaluation import fixed_projections
-from evolve.evaluation.arena import Arena, Bounds, Raw, Scores, can_merge_lanes, learn, prefers_vmap
+from evolve.evaluation.arena import (
+    Arena,
+    Bounds,
+    Raw,
+    Scores,
+    SettingKey,
+    can_merge_lanes,
+    learn,
+    prefers_vmap,
+)
+from evolve.evaluation.evaluator import Gains
+from evolve.evaluation.pending import PendingScores
+from rules_zoo import RULES
 from substrate.compilation.graph import Graph, lower_graph
 from substrate.compilation.lowering import lower
 from substrate.networks.base import require_compatible
@@ -34,40 +49,10 @@ GROUPS_PER_CALL = 10
 RULES_PER_PROGRAM = 16
 
 
-class Same:
-    """Equal to itself alone, for keys of what cannot be hashed."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.value is self.value
-
-
 def _skeleton(rule: Rule) -> Rule:
     """What of a rule is compiled: its equations, not its name or the values of its constants."""
     constants = dict.fromkeys(rule.constants, 0.0)
     return replace(rule, name="compiled", constants=constants, reference="", note="")
-
-
-def measure(rule: Rule, arena: Arena, bounds: Bounds, gains: Sequence[float] = (1.0,)) -> Scores:
-    """Score one rule at several learning rates.
-
-    Parameters
-    ----------
-    gains
-        Factors on the learning rate of each setting; each is an individual of the result.
-
-    Raises
-    ------
-    UserError
-        If the rule reads what the task's network does not show.
-    """
-    quality, _, metrics = instances([rule], arena, gains)[0]
-    return Scores(bounds.normalise(quality), quality, metrics)
 
 
 def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0,)) -> list[Raw]:
@@ -78,19 +63,40 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     UserError
         If a rule reads what the task's network does not show.
     """
-    for rule in rules:
-        require_compatible(rule, arena.observables)
+    require_all_compatible(rules, arena)
     skeletons = tuple(_skeleton(rule) for rule in rules)
     constants = [{k: np.float32(v) for k, v in rule.constants.items()} for rule in rules]
     factors = np.asarray(gains, np.float32)
     answers = []
-    for index, setting in enumerate(arena.settings):
+    for index, key in enumerate(arena.keys):
         width = groups_per_call(arena.episodes[index], len(gains))
-        run = _program(skeletons, Same(setting))
+        run = _program(skeletons, key)
         answers.append(run(constants, factors, arena.side_by_side(index, width)))
     return [
         _ordered([answer[i] for answer in answers], arena, len(gains)) for i in range(len(rules))
     ]
+
+
+def measure_all(
+    rules: Sequence[Rule], arena: Arena, bounds: Bounds, gains: Gains | None = None
+) -> dict[str, Scores]:
+    """Score rules, each at its own gains; those with the same gains become one program."""
+    bundles: dict[tuple[float, ...], list[Rule]] = {}
+    for rule in rules:
+        own = (1.0,) if gains is None else tuple(gains[rule.name])
+        bundles.setdefault(own, []).append(rule)
+    measured: dict[str, Scores] = {}
+    for factors, bundle in bundles.items():
+        found = instances(bundle, arena, factors)
+        for rule, (quality, _, metrics) in zip(bundle, found, strict=True):
+            measured[rule.name] = Scores(bounds.normalise(quality), quality, metrics)
+    return measured
+
+
+def require_all_compatible(rules: Iterable[Rule], arena: Arena) -> None:
+    """Refuse a rule that an arena's networks cannot run."""
+    for rule in rules:
+        require_compatible(rule, arena.observables)
 
 
 def groups_per_call(episodes: Episode, gains: int) -> int:
@@ -111,9 +117,9 @@ def groups_per_call(episodes: Episode, gains: int) -> int:
 
 
 @lru_cache(maxsize=512)
-def _program(skeletons: tuple[Rule, ...], where: Same) -> Any:
+def _program(skeletons: tuple[Rule, ...], key: SettingKey) -> Any:
     """The program of some rules on one setting."""
-    return jitted([partial(lower, rule) for rule in skeletons], where.value, full=True)
+    return jitted([partial(lower, rule) for rule in skeletons], key.setting, full=True)
 
 
 Lowered = Callable[[Mapping[str, Array]], Plasticity]
@@ -206,3 +212,79 @@ def _ordered(parts: Iterable[Any], arena: Arena, gains: int) -> Raw:
     qualities, ceilings, metrics = zip(*parts, strict=True)
     named: Mapping[str, list[Array]] = {k: [m[k] for m in metrics] for k in metrics[0]}
     return stacked(qualities), stacked(ceilings), {k: stacked(m) for k, m in named.items()}
+
+
+class Compiled:
+    """Scores rules by compiling each, up to `RULES_PER_PROGRAM` in one program.
+
+    Rules of a search are met once, and their programs are forgotten; those of known rules are kept.
+
+    Parameters
+    ----------
+    arenas
+        The training instances of the searches.
+    slow
+        Scope and initial value of slow variables that rules may have.
+    """
+
+    lanes = width = 1  # every rule costs
+    asynchronous = races = False
+
+    def __init__(self, arenas: Sequence[Arena], slow: tuple[Slow, ...] = ()) -> None:
+        self.arenas, self.slow = tuple(arenas), slow
+        self._measured: WeakKeyDictionary[Arena, Bounds] = WeakKeyDictionary()
+
+    def on(self, arenas: Sequence[Arena], capacity: int) -> "Compiled":
+        """The same for other networks; every rule is compiled, so any number fits."""
+        return Compiled(arenas, self.slow)
+
+    def warm(self) -> None:
+        """Nothing can be compiled before its rule is known."""
+
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        thresholds: Sequence[Sequence[float]] | None = None,
+    ) -> PendingScores:
+        """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
+        yield [
+            self._scores(graphs, arena).fitness if graphs else np.empty(0)
+            for graphs, arena in zip(wanted, self.arenas, strict=True)
+        ]
+
+    def score_graphs(
+        self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
+    ) -> list[np.ndarray]:
+        """Scores of rules on the arena in their place: (individual, instance of all settings)."""
+        return [
+            self._scores(some, arena).score.reshape(len(some), -1)
+            for some, arena in zip(graphs, arenas, strict=True)
+        ]
+
+    def measure(
+        self, rules: Sequence[Sequence[Rule]], arenas: Sequence[Arena], gains: Gains | None = None
+    ) -> list[dict[str, Scores]]:
+        """Score lists of rules on the arena in their place."""
+        for some, arena in zip(rules, arenas, strict=True):
+            require_all_compatible(some, arena)
+        return [
+            measure_all(some, arena, self.bounds(arena), gains)
+            for some, arena in zip(rules, arenas, strict=True)
+        ]
+
+    def _scores(self, graphs: Sequence[Graph], arena: Arena) -> Scores:
+        quality = qualities(graphs, arena, self.slow)
+        return Scores(self.bounds(arena).normalise(quality), quality, {})
+
+    def bounds(self, arena: Arena) -> Bounds:
+        """What 0 and 1 mean on an arena; measured once, at rate 0, if the arena does not say."""
+        if arena.bounds is not None:
+            return arena.bounds
+        if arena not in self._measured:
+            quality, ceiling, _ = instances([RULES["frozen"]], arena, (0.0,))[0]
+            self._measured[arena] = Bounds(quality[0], ceiling[0])
+        return self._measured[arena]
+
+    def bounds_of(self, arenas: Sequence[Arena]) -> list[Bounds]:
+        """The same for several arenas."""
+        return [self.bounds(arena) for arena in arenas]

@@ -7,57 +7,39 @@ the length of the longest rule of a block are values, not shapes: nothing recomp
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
-from evolve.evaluation.arena import (
-    INSTANCES_PER_GROUP,
-    WORST,
-    Arena,
-    Bounds,
-    Raw,
-    Scores,
-    can_merge_lanes,
-    join,
-)
+from evolve.evaluation import compiled
+from evolve.evaluation.arena import WORST, Arena, Bounds, Raw, Scores, can_merge_lanes, join
 from evolve.evaluation.device_program import Blocks
+from evolve.evaluation.evaluator import Gains
+from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
 from evolve.evaluation.layout import FOREVER, Layout, ScheduledRule
-from evolve.evaluation.pending import PendingScores, wait
+from evolve.evaluation.pending import PendingScores, Running, wait
+from evolve.evaluation.race import Race, saves_instances
+from evolve.evaluation.resident import ResidentEpisodes
 from substrate.compilation.graph import Graph, from_rule
 from substrate.compilation.interpreter import DoesNotFit, Machine
 from substrate.compilation.polynomials import Polynomials
 from substrate.rule import Rule, Slow
-from substrate.simulate import CHUNK
 
 #: Individuals of a block on a CPU; accelerators take them all at once.
 WIDTH = 8
 #: Weights of all lanes of a block beyond which it is made narrower, so that what a rule computes stays in the cache.
 BLOCK_LIMIT = 32_768
 
-#: Rules of more instructions than this are tried on a first chunk of steps, if there are at least so many chunks:
-#: most of them diverge at once. A single one is not, for the others would wait for it.
-LONG, TRIAL = 16, 4
-#: The first group of the first setting, where a race begins, in arrays (individual, setting, instance).
-FIRST = 0, slice(0, INSTANCES_PER_GROUP)
-
-
-class Running(NamedTuple):
-    """What the devices are at work on."""
-
-    raw: list[Future[Any]]
-    lanes: list[list[int]]
-    members: np.ndarray  # places in the population
-
 
 class Interpreter:
-    """Scores whole populations; compiled once for a machine and the shapes of a task.
+    """Scores whole populations; compiled once for some machines and the shapes of a task.
 
     Parameters
     ----------
@@ -94,42 +76,46 @@ class Interpreter:
         self.asynchronous = self.devices > 1 or devices[0].platform != "cpu"
         blocks = max(-(-capacity // self.width), len(self.arenas))
         self.blocks = -(-blocks // self.devices) * self.devices
-        self.groups = self.arenas[0].instances // INSTANCES_PER_GROUP
         mixed = len(self.arenas) > 1 and all(
             can_merge_lanes(e, self.width, leading=1) for e in self.arenas[0].episodes
         )
         self.layout = Layout(self.machines, outputs, self.width, self.blocks, self.devices, mixed)
         self.compilations = 0
         self._mesh = Mesh(np.array(devices), ("blocks",))
+        self._resident = ResidentEpisodes(self._mesh, self.arenas)
+        self._measured: WeakKeyDictionary[Arena, Bounds] = WeakKeyDictionary()
         self._run = {full: self._compile(full) for full in (False, True)}
-        self._resident: dict[int, tuple[Any, list[Any]]] = {}
-        # Searches go on breeding meanwhile: devices may keep the thread that hands them work until it is done.
-        self._line = ThreadPoolExecutor(1)
+        # A thread of its own, so that searches go on breeding: devices may block it until their work is done.
+        self._queue = ThreadPoolExecutor(1)
 
     @property
     def lanes(self) -> int:
         """Individuals that cost as much as one: what all devices do at a time."""
         return self.devices * self.width
 
+    @property
+    def races(self) -> bool:
+        """Whether thresholds can save instances."""
+        return saves_instances(self.arenas[0])
+
+    def on(self, arenas: Sequence[Arena], capacity: int) -> "Interpreter":
+        """The same machines on other networks."""
+        return Interpreter(arenas, self.machines, capacity, self.outputs, self.slow)
+
+    def warm(self) -> None:
+        """Compile every machine, and measure all floors in one call: alone, each arena would stay on the devices."""
+        self._each([[self._still]], self.arenas[:1])
+        self.bounds_of(self.arenas)
+
     @cached_property
     def _polynomials(self) -> list[Polynomials]:
         """The machines for polynomials, of rising degree."""
         return [m for m in self.machines if isinstance(m, Polynomials)]
 
-    @property
-    def terminals(self) -> frozenset[str]:
-        """What a rule may read here."""
-        return frozenset(self.machines[-1].terminals)
-
-    @property
-    def functions(self) -> frozenset[str]:
-        """What a rule may compute here."""
-        return frozenset(self.machines[-1].operations)
-
     def _compile(self, full: bool) -> Any:
         """One program for all machines and settings; with `full`, metrics come too."""
         split, whole = PartitionSpec("blocks"), PartitionSpec()
-        blocks = Blocks(self.arenas[0].settings, self.layout, self.groups, self.slow)
+        blocks = Blocks(self.arenas[0].settings, self.layout, self._resident.groups, self.slow)
 
         def local(table: Array, episodes: Any) -> tuple[Any, ...]:
             self.compilations += 1
@@ -140,137 +126,36 @@ class Interpreter:
         )
         return jax.jit(mapped)
 
-    def score(
-        self,
-        population: Sequence[ScheduledRule],
-        gains: Sequence[float] | None = None,
-        full: bool = False,
-        arena: Arena | None = None,
-    ) -> Scores:
-        """Score individuals on one arena, each with its own factor on the learning rate (1 by default)."""
-        factors = np.ones(len(population)) if gains is None else np.asarray(gains)
-        arena = arena or self.arenas[0]
-        quality, _, metrics = self._instances(population, factors, full, arena)
-        return Scores(self.bounds(arena).normalise(quality), quality, metrics)
+    def bounds(self, arena: Arena) -> Bounds:
+        """What 0 and 1 mean on an arena."""
+        return self.bounds_of([arena])[0]
 
-    def fitness(self, graphs: Sequence[Graph]) -> np.ndarray:
-        """Fitness of rules on the first search's arena; one too long for the machines is worth the least."""
-        return self.fitness_of_all([graphs])[0]
-
-    def fitness_of_all(self, wanted: Sequence[Sequence[Graph]]) -> list[np.ndarray]:
-        """Fitness of the rules of several searches, each on the arena in its place, together."""
-        return wait(self.begin(wanted))
-
-    def begin(
-        self,
-        wanted: Sequence[Sequence[Graph]],
-        thresholds: Sequence[Sequence[float]] | None = None,
-    ) -> PendingScores:
-        """Start on the fitness of the rules of several searches.
-
-        This is a race. Long rules are tried on a first chunk of steps, all rules on the first group of instances.
-        The rest is for those that live and that could still reach their threshold if they were perfect from there
-        on. Any other rule gets the fitness that it would then have.
-        """
-        codes = [self._schedule(graphs) for graphs in wanted]
-        population = [c for own in codes for c in own.values()]
-        runs = np.repeat(np.arange(len(codes)), list(map(len, codes)))
-        long = np.array([c.length > LONG for c in population], bool)
-        long &= self._worth_trying and long.sum() > 1
-        least = np.full(len(population), -np.inf)
-        if thresholds is not None and self.races:
-            least = np.array([t[i] for t, own in zip(thresholds, codes, strict=True) for i in own])
-        first, rest = (0, 1), (1, self._units)
-        trial = self._start(population, np.flatnonzero(long), runs, chunks=1, units=first)
-        short = self._start(population, np.flatnonzero(~long), runs, units=first)
-
-        def stages() -> PendingScores:
-            tried = self._qualities(trial)[:, *FIRST]
-            alive = trial.members[~np.isnan(tried).any(axis=1)]
-            heat = self._start(population, alive, runs, units=first)
-            if len(alive):
-                yield None
-            quality = np.full((len(population), *self._scored), np.nan, np.float32)
-            for running in (short, heat):
-                quality[running.members] = self._qualities(running)
-            fitness = self._most(quality, runs)
-            going = np.flatnonzero(~(fitness + 1e-6 < least) & (fitness > WORST))
-            if self._units > 1:
-                final = self._start(population, going, runs, units=rest)
-                if len(going):
-                    yield None
-                found = self._qualities(final)
-                found[:, *FIRST] = quality[(final.members, *FIRST)]
-                fitness[final.members] = self._fitness(found, runs[final.members])
-            answers = [np.full(len(graphs), WORST) for graphs in wanted]
-            place = 0
-            for own, mine in zip(codes, answers, strict=True):
-                mine[list(own)] = fitness[place : place + len(own)]
-                place += len(own)
-            yield answers
-
-        return stages()
-
-    @property
-    def _units(self) -> int:
-        """Groups of all settings."""
-        return self.groups * len(self.arenas[0].settings)
-
-    @property
-    def races(self) -> bool:
-        """Whether hurdles can save instances."""
-        return self._units > 1 and all(s.bounded for s in self.arenas[0].settings)
-
-    @property
-    def _scored(self) -> tuple[int, int]:
-        """Settings, and instances of each."""
-        return len(self.arenas[0].settings), INSTANCES_PER_GROUP * self.groups
-
-    def _fitness(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        """Fitness of individuals of several searches, as `Scores` has it."""
-        floor, ceiling = self._bounds
-        score = Bounds(floor[runs], ceiling[runs]).normalise(quality)
-        return Scores(score, quality, {}).fitness
-
-    def _most(self, quality: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        """The fitness of individuals that have learned on the first group, were they perfect on all others."""
-        perfect = self._bounds.ceiling[runs]
-        perfect[:, *FIRST] = quality[:, *FIRST]
-        return self._fitness(perfect, runs)
+    def bounds_of(self, arenas: Sequence[Arena]) -> list[Bounds]:
+        """The same for several arenas; measured together, at rate 0, where nothing learns, nor do fixed rules."""
+        missing = [a for a in arenas if a.bounds is None and a not in self._measured]
+        raw = self._each([[self._still]] * len(missing), missing, [[0.0]] * len(missing))
+        for arena, (quality, ceiling, _) in zip(missing, raw, strict=True):
+            self._measured[arena] = Bounds(quality[0], ceiling[0])
+        return [arena.bounds or self._measured[arena] for arena in arenas]
 
     @cached_property
-    def _bounds(self) -> Bounds:
-        """Floors and ceilings of all searches, (search, setting, instance)."""
-        own = [self.bounds(arena) for arena in self.arenas]
+    def _own_bounds(self) -> Bounds:
+        """Those of all searches, (search, setting, instance)."""
+        own = self.bounds_of(self.arenas)
         return Bounds(np.stack([b.floor for b in own]), np.stack([b.ceiling for b in own]))
 
     @cached_property
-    def _worth_trying(self) -> bool:
-        """Whether a first chunk is little of all steps."""
-        steps = [jax.tree.leaves(e.drive)[0].shape[1] for e in self.arenas[0].episodes]
-        return min(steps) >= TRIAL * CHUNK
-
-    def bounds(self, arena: Arena) -> Bounds:
-        """Floor and ceiling of an arena, measured once: at rate 0 nothing learns, nor does company."""
-        if arena.bounds is None:
-            quality, ceiling, _ = self._instances([self._still(0)], np.zeros(1), False, arena)
-            arena.bounds = Bounds(quality[0], ceiling[0])
-        return arena.bounds
-
-    def warm(self) -> None:
-        """Compile every machine now, so that no generation waits for it later."""
-        self._instances([self._still(0)], np.ones(1), False, self.arenas[0])
-
-    def _still(self, tier: int) -> ScheduledRule:
-        code = self.machines[tier].schedule(from_rule(Rule("frozen", 0)))["dw"]
-        return ScheduledRule(dict.fromkeys(self.outputs, code), tier)
+    def _still(self) -> ScheduledRule:
+        """A rule that changes nothing."""
+        code = self.machines[0].schedule(from_rule(Rule("frozen", 0)))["dw"]
+        return ScheduledRule(dict.fromkeys(self.outputs, code), 0)
 
     def schedule(self, graph: Graph) -> ScheduledRule:
         """Make a rule ready to run.
 
         Raises
         ------
-        TooLong
+        DoesNotFit
             If no machine holds it.
         """
         expanded = None
@@ -286,26 +171,155 @@ class Interpreter:
         raise DoesNotFit
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, ScheduledRule]:
-        """Codes by place; rules that do not fit are left out."""
-        codes: dict[int, ScheduledRule] = {}
+        """Rules by place; those that do not fit are left out."""
+        scheduled: dict[int, ScheduledRule] = {}
         for i, graph in enumerate(graphs):
             with suppress(DoesNotFit):
-                codes[i] = self.schedule(graph)
-        return codes
+                scheduled[i] = self.schedule(graph)
+        return scheduled
 
-    def _instances(
-        self, population: Sequence[ScheduledRule], gains: np.ndarray, full: bool, arena: Arena
-    ) -> Raw:
-        """Score on all instances of an arena, as many at a time as the interpreter was built for."""
-        runs = [0] * len(population)
-        some = [self._call(population, gains, full, part, runs) for part in self._parts(arena)]
-        quality, ceiling, metrics = join(some, axis=2)
-        kept = slice(arena.instances)
-        return (
-            quality[..., kept],
-            ceiling[..., kept],
-            {name: values[..., kept] for name, values in metrics.items()},
+    def score(
+        self,
+        population: Sequence[ScheduledRule],
+        gains: Sequence[float] | None = None,
+        full: bool = False,
+        arena: Arena | None = None,
+    ) -> Scores:
+        """Score individuals on one arena, each with its own factor on the learning rate (1 by default)."""
+        arena = arena or self.arenas[0]
+        ((quality, _, metrics),) = self._each(
+            [population], [arena], None if gains is None else [gains], full
         )
+        return Scores(self.bounds(arena).normalise(quality), quality, metrics)
+
+    def fitness(self, graphs: Sequence[Graph]) -> np.ndarray:
+        """Fitness of rules on the first search's arena; one too long for the machines is worth the least."""
+        return wait(self.begin([graphs]))[0]
+
+    def begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        thresholds: Sequence[Sequence[float]] | None = None,
+    ) -> PendingScores:
+        """Start on the fitness of the rules of several searches, as a race."""
+        rules = [self._schedule(graphs) for graphs in wanted]
+        population = [rule for own in rules for rule in own.values()]
+        searches = np.repeat(np.arange(len(rules)), list(map(len, rules)))
+        least = np.full(len(population), -np.inf)
+        if thresholds is not None and self.races:
+            least = np.array([t[i] for t, own in zip(thresholds, rules, strict=True) for i in own])
+        race = Race(self, self.arenas[0], self._own_bounds, population, searches, least)
+
+        def stages() -> PendingScores:
+            for fitness in race.stages():
+                if fitness is None:
+                    yield None
+                    continue
+                answers = [np.full(len(graphs), WORST) for graphs in wanted]
+                place = 0
+                for own, mine in zip(rules, answers, strict=True):
+                    mine[list(own)] = fitness[place : place + len(own)]
+                    place += len(own)
+                yield answers
+
+        return stages()
+
+    def score_graphs(
+        self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
+    ) -> list[np.ndarray]:
+        """Scores of rules on the arena in their place: (individual, instance of all settings)."""
+        scheduled = [self._schedule(some) for some in graphs]
+        raw = self._each([list(own.values()) for own in scheduled], arenas)
+        answers = []
+        for some, own, arena, bounds, (quality, _, _) in zip(
+            graphs, scheduled, arenas, self.bounds_of(arenas), raw, strict=True
+        ):
+            scores = np.full((len(some), len(arena.settings) * arena.instances), WORST)
+            if own:
+                scores[list(own)] = bounds.normalise(quality).reshape(len(own), -1)
+            answers.append(scores)
+        return answers
+
+    def measure(
+        self, rules: Sequence[Sequence[Rule]], arenas: Sequence[Arena], gains: Gains | None = None
+    ) -> list[dict[str, Scores]]:
+        """Score lists of rules on the arena in their place; those that no machine holds are compiled."""
+
+        def factors(name: str) -> Sequence[float]:
+            return (1.0,) if gains is None else gains[name]
+
+        for some, arena in zip(rules, arenas, strict=True):
+            compiled.require_all_compatible(some, arena)
+        held = [self._held(some) for some in rules]
+        raw = self._each(
+            [[rule for name, rule in own.items() for _ in factors(name)] for own in held],
+            arenas,
+            [[f for name in own for f in factors(name)] for own in held],
+            full=True,
+        )
+        measured: list[dict[str, Scores]] = []
+        for own, bounds, (quality, _, metrics) in zip(
+            held, self.bounds_of(arenas), raw, strict=True
+        ):
+            mine: dict[str, Scores] = {}
+            first = 0
+            for name in own:
+                part = slice(first, first := first + len(factors(name)))
+                score = bounds.normalise(quality[part])
+                metrics_of = {k: m[part] for k, m in metrics.items()}
+                mine[name] = Scores(score, quality[part], metrics_of)
+            measured.append(mine)
+        for some, arena, mine in zip(rules, arenas, measured, strict=True):
+            others = [rule for rule in some if rule.name not in mine]
+            mine |= compiled.measure_all(others, arena, self.bounds(arena), gains)
+        return measured
+
+    def _held(self, rules: Sequence[Rule]) -> dict[str, ScheduledRule]:
+        """The rules that a machine holds, by name."""
+        held: dict[str, ScheduledRule] = {}
+        machine, other = self.machines[-1], fixed_rules(self.arenas[0].settings)
+        for whole in rules:
+            rule = evolving_part(whole, other)
+            if rule is None or rule.slow or not rule.reads <= set(machine.terminals):
+                continue
+            graph = from_rule(rule)
+            known = {node.function for node in graph.nodes} <= set(machine.operations)
+            if known and set(graph.outputs) == set(self.outputs):
+                with suppress(DoesNotFit):
+                    held[rule.name] = self.schedule(graph)
+        return held
+
+    def _each(
+        self,
+        populations: Sequence[Sequence[ScheduledRule]],
+        arenas: Sequence[Arena],
+        gains: Sequence[Sequence[float]] | None = None,
+        full: bool = False,
+    ) -> list[Raw]:
+        """Score populations, each on the arena in its place; the arenas have as many instances as each other."""
+        answers: list[Raw] = []
+        for first in range(0, len(arenas), len(self.arenas)):
+            here = slice(first, first + len(self.arenas))
+            some, own = arenas[here], populations[here]
+            searches = np.repeat(np.arange(len(own)), list(map(len, own)))
+            flat = [rule for population in own for rule in population]
+            factors = np.ones(len(flat))
+            if gains is not None:
+                factors = np.array([g for x in gains[here] for g in x])
+            raw: Raw
+            if not flat:
+                nothing = np.empty((0, len(some[0].settings), some[0].instances))
+                raw = nothing, nothing, {}
+            else:
+                parts = (
+                    self._resident.parts(some[0]) if len(some) == 1 else self._resident.shared(some)
+                )
+                raw = join([self._call(flat, factors, full, e, searches) for e in parts], axis=2)
+            for search, arena in enumerate(some):
+                mine = np.flatnonzero(searches == search), arena.instances
+                metrics = {name: _cut(values, *mine) for name, values in raw[2].items()}
+                answers.append((_cut(raw[0], *mine), _cut(raw[1], *mine), metrics))
+        return answers
 
     def _call(
         self,
@@ -313,19 +327,20 @@ class Interpreter:
         gains: np.ndarray,
         full: bool,
         episodes: Any,
-        runs: Sequence[int],
+        searches: np.ndarray,
     ) -> Raw:
-        """Run a population, and put the answers in its order."""
-        running = self._start(
-            population, np.arange(len(population)), runs, gains=gains, full=full, episodes=episodes
+        """Score a population on a part of the episodes, in its order."""
+        everybody = np.arange(len(population))
+        running = self.start(
+            population, everybody, searches, gains=gains, full=full, episodes=episodes
         )
         return self._collect(running)
 
-    def _start(
+    def start(
         self,
         population: Sequence[ScheduledRule],
         places: np.ndarray,
-        runs: Sequence[int] | np.ndarray,
+        searches: np.ndarray,
         *,
         chunks: int = FOREVER,
         units: tuple[int, int] = (0, FOREVER),
@@ -333,12 +348,16 @@ class Interpreter:
         full: bool = False,
         episodes: Any = None,
     ) -> Running:
-        """Hand blocks of the individuals in these places to the devices, which run them while we go on."""
+        """Hand the individuals in these places to the devices, which run them while this process goes on.
+
+        They learn for so many chunks of steps on a range of units, the groups of one setting after another; on the
+        training instances of the search that each belongs to, if no episodes are given.
+        """
         raw, lanes, members = [], [], []
-        for blocks in self.layout.deal(population, places.tolist(), runs):
+        for blocks in self.layout.deal(population, places.tolist(), searches):
             table, own = self.layout.pack(population, blocks, gains, chunks, units)
-            data = self._together if episodes is None else episodes
-            raw.append(self._line.submit(self._run[full], table, data))
+            data = self._resident.together if episodes is None else episodes
+            raw.append(self._queue.submit(self._run[full], table, data))
             lanes.append(own)
             members += [i for block in blocks for i in block.members]
         return Running(raw, lanes, np.array(members, int))
@@ -346,7 +365,7 @@ class Interpreter:
     def _collect(self, running: Running) -> Raw:
         """Wait for the devices; the answers in the order of the population."""
         if not running.raw:
-            nothing = np.empty((0, *self._scored), np.float32)
+            nothing = self._no_qualities
             return nothing, nothing, {}
         pairs = zip(running.raw, running.lanes, strict=True)
         some = [self._ordered(raw.result(), lanes) for raw, lanes in pairs]
@@ -363,13 +382,13 @@ class Interpreter:
             {k: self._of_lanes([s[2][k] for s in raw], lanes) for k in raw[0][2]},
         )
 
-    def _qualities(self, running: Running) -> np.ndarray:
-        """Wait for the devices; the qualities of the members, as they stand."""
+    def qualities(self, running: Running) -> np.ndarray:
+        """Wait for the devices; qualities of the members (member, setting, instance), nan where nothing has run."""
         some = [
             self._of_lanes([s[0] for s in raw.result()], lanes)
             for raw, lanes in zip(running.raw, running.lanes, strict=True)
         ]
-        return np.concatenate(some) if some else np.empty((0, *self._scored), np.float32)
+        return np.concatenate(some) if some else self._no_qualities
 
     def _of_lanes(self, settings: Sequence[Array], lanes: list[int]) -> np.ndarray:
         def one(array: Array) -> np.ndarray:
@@ -378,25 +397,12 @@ class Interpreter:
 
         return np.stack([one(array) for array in settings], axis=1)
 
-    def _send(self, arenas: Sequence[Arena], rows: np.ndarray) -> Any:
-        """Episodes of these groups of some arenas, (arena, group, ...), on every device."""
-        sharding = jax.NamedSharding(self._mesh, PartitionSpec())
-        some = [jax.tree.map(lambda a: a[rows], arena.episodes) for arena in arenas]
-        missing = len(self.arenas) - len(some)
-        stacked = jax.tree.map(lambda *a: np.stack(a + (a[0],) * missing), *some)
-        return jax.device_put(stacked, sharding)
+    @property
+    def _no_qualities(self) -> np.ndarray:
+        """Of no individuals."""
+        first = self.arenas[0]
+        return np.empty((0, len(first.settings), first.instances), np.float32)
 
-    @cached_property
-    def _together(self) -> Any:
-        """The episodes of all searches."""
-        return self._send(self.arenas, np.arange(self.groups))
 
-    def _parts(self, arena: Arena) -> list[Any]:
-        """One arena's episodes in parts of this interpreter's shape; sent once."""
-        if id(arena) not in self._resident:
-            total = arena.instances // INSTANCES_PER_GROUP
-            firsts = range(0, total, self.groups)
-            rows = [np.minimum(np.arange(f, f + self.groups), total - 1) for f in firsts]
-            # The arena is kept too, so that its id is not given to another.
-            self._resident[id(arena)] = (arena, [self._send([arena], r) for r in rows])
-        return self._resident[id(arena)][1]
+def _cut(array: np.ndarray, individuals: np.ndarray, instances: int) -> np.ndarray:
+    return array[individuals, ..., :instances]

@@ -161,7 +161,7 @@ def rule_file_from_json(text: str, who: str = "The rule") -> RuleFile:
     dw = {_name(p, f"{who}, dw"): parse(t, allowed, f"{who}, dw {p!r}") for p, t in changes.items()}
     rule = Rule(
         name=_label(record["name"], f"{who}, name"),
-        dw=dw[FORWARD] if tuple(dw) == (FORWARD,) else dw,
+        dw=dw,
         constants=constants,
         slow=tuple(
             Slow(

@@ -11,7 +11,6 @@ x / x is 1.
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 
 import sympy
@@ -74,5 +73,4 @@ def simplify_rule(rule: Rule, seconds: float = 2.0) -> Rule:
     """Simplify every equation of a rule; `seconds` is for each of them."""
     short = {p: simplify(e, seconds) for p, e in rule.changes.items()}
     slow = tuple(replace(s, rate=simplify(s.rate, seconds)) for s in rule.slow)
-    dw = short if isinstance(rule.dw, Mapping) else next(iter(short.values()))
-    return replace(rule, dw=dw, slow=slow)
+    return replace(rule, dw=short, slow=slow)

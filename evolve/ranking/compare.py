@@ -1,25 +1,21 @@
 """Rules side by side on the same instances: mean, interval, and the paired difference to the best known rule."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from evolve.evaluation import compiled
-from evolve.evaluation.arena import Arena, Bounds, Scores
-from evolve.evaluation.evaluator import Evaluator, Interpreted
-from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
-from evolve.evaluation.layout import ScheduledRule
-from substrate.compilation.graph import from_rule
-from substrate.compilation.interpreter import DoesNotFit
-from substrate.networks.base import require_compatible
+from evolve.evaluation.arena import Arena, Scores
+from evolve.evaluation.evaluator import Evaluator
 from substrate.rule import Rule
 
 #: Factors on the learning rate that are tried when every rule gets the rate that suits it, first these and then
 #: these times the best of them.
 COARSE = tuple(float(g) for g in 2.0 ** np.linspace(-5, 5, 21))
 FINE = tuple(float(g) for g in 2.0 ** np.linspace(-0.45, 0.45, 19))
+
+#: No p-value below this is printed: the assumptions of a test do not hold so far out.
+SMALLEST_P = 1e-16
 
 
 @dataclass(frozen=True)
@@ -77,102 +73,15 @@ def difference(a: Row, b: Row) -> Difference:
 
     delta = (a.scores - b.scores).ravel()
     low, high = interval(delta)
-    p = float(stats.wilcoxon(delta).pvalue) if np.any(delta) else 1.0
+    # In float64: SciPy computes in the type of the scores, and in float32 small p-values become 0.
+    exact = (a.scores.astype(float) - b.scores.astype(float)).ravel()
+    p = float(stats.wilcoxon(exact).pvalue) if np.any(exact) else 1.0
     return Difference(float(delta.mean()), low, high, p)
 
 
-def codes(rules: Sequence[Rule], interpreter: Interpreted) -> dict[str, ScheduledRule]:
-    """Schedule the rules that an interpreter covers; the others are left out."""
-    covered: dict[str, ScheduledRule] = {}
-    other = fixed_rules(interpreter.arenas[0].settings)
-    for own in rules:
-        rule = evolving_part(own, other)
-        if rule is None:
-            continue
-        graph = from_rule(rule)
-        known = interpreter.functions.issuperset(node.function for node in graph.nodes)
-        fits = not rule.slow and rule.reads <= interpreter.terminals
-        if known and fits and set(graph.outputs) == set(interpreter.outputs):
-            with suppress(DoesNotFit):
-                covered[rule.name] = interpreter.schedule(graph)
-    return covered
-
-
-def measure(
-    rules: Sequence[Rule],
-    gains: Mapping[str, Sequence[float]] | None,
-    arena: Arena,
-    evaluator: Evaluator,
-) -> dict[str, Scores]:
-    """Score every rule at its own list of gains, by default 1, which are the individuals of its scores.
-
-    Raises
-    ------
-    UserError
-        If a rule reads what the task's network does not show.
-    """
-    return measure_all([rules], gains, [arena], evaluator)[0]
-
-
-def measure_all(
-    rules: Sequence[Sequence[Rule]],
-    gains: Mapping[str, Sequence[float]] | None,
-    arenas: Sequence[Arena],
-    evaluator: Evaluator,
-) -> list[dict[str, Scores]]:
-    """Score lists of rules, each on the arena in its place.
-
-    Rules that an interpreter covers run in it together, the others are compiled, those with the same gains in one
-    program that serves all arenas.
-
-    Raises
-    ------
-    UserError
-        If a rule reads what the task's network does not show.
-    """
-
-    def at(rule: Rule) -> tuple[float, ...]:
-        return (1.0,) if gains is None else tuple(gains[rule.name])
-
-    for some, arena in zip(rules, arenas, strict=True):
-        for rule in some:
-            require_compatible(rule, arena.observables)
-    bounds = evaluator.bounds_of(arenas)
-    measured: list[dict[str, Scores]] = [{} for _ in arenas]
-    if isinstance(evaluator, Interpreted):
-        covered = [codes(some, evaluator) for some in rules]
-        lists = [
-            [r for r in some if r.name in own] for some, own in zip(rules, covered, strict=True)
-        ]
-        raw = evaluator.each(
-            [
-                [own[r.name] for r in x for _ in at(r)]
-                for x, own in zip(lists, covered, strict=True)
-            ],
-            arenas,
-            [[g for r in x for g in at(r)] for x in lists],
-            full=True,
-        )
-        for place, (quality, _, metrics) in enumerate(raw):
-            first = 0
-            for rule in lists[place]:
-                own = slice(first, first := first + len(at(rule)))
-                part = (quality[own], {k: m[own] for k, m in metrics.items()})
-                measured[place][rule.name] = _scores(bounds[place], *part)
-    for place, (some, arena) in enumerate(zip(rules, arenas, strict=True)):
-        others: dict[tuple[float, ...], list[Rule]] = {}
-        for rule in some:
-            if rule.name not in measured[place]:
-                others.setdefault(at(rule), []).append(rule)
-        for factors, bundle in others.items():
-            found = compiled.instances(bundle, arena, factors)
-            for rule, (quality, _, metrics) in zip(bundle, found, strict=True):
-                measured[place][rule.name] = _scores(bounds[place], quality, metrics)
-    return measured
-
-
-def _scores(bounds: Bounds, quality: np.ndarray, metrics: dict[str, np.ndarray]) -> Scores:
-    return Scores(bounds.normalise(quality), quality, metrics)
+def p_value_text(p: float) -> str:
+    """A p-value for people: two digits, and `< 1e-16` below what is meaningful."""
+    return f"{p:.2g}" if p >= SMALLEST_P else f"< {SMALLEST_P:.0e}"
 
 
 def tuned(rules: Sequence[Rule], training: Arena, evaluator: Evaluator) -> dict[str, float]:
@@ -180,7 +89,7 @@ def tuned(rules: Sequence[Rule], training: Arena, evaluator: Evaluator) -> dict[
     best = dict.fromkeys((rule.name for rule in rules), 1.0)
     for factors in (COARSE, FINE):
         gains = {name: [b * f for f in factors] for name, b in best.items()}
-        tried = measure(rules, gains, training, evaluator)
+        (tried,) = evaluator.measure([rules], [training], gains)
         best = {n: gains[n][int(np.argmax(s.fitness))] for n, s in tried.items()}
     return best
 
@@ -197,7 +106,7 @@ def rank_rules(
         task's.
     """
     gains = tuned(rules, training, evaluator) if training else {r.name: 1.0 for r in rules}
-    measured = measure(rules, {name: (g,) for name, g in gains.items()}, arena, evaluator)
+    (measured,) = evaluator.measure([rules], [arena], {name: (g,) for name, g in gains.items()})
     return _ordered(measured, gains)
 
 
@@ -205,7 +114,7 @@ def rank_all_rules(
     rules: Sequence[Sequence[Rule]], arenas: Sequence[Arena], evaluator: Evaluator
 ) -> list[list[Row]]:
     """Measure lists of rules at the task's rate, each on the arena in its place; each best first."""
-    return [_ordered(measured, {}) for measured in measure_all(rules, None, arenas, evaluator)]
+    return [_ordered(measured, {}) for measured in evaluator.measure(rules, arenas)]
 
 
 def _ordered(measured: Mapping[str, Scores], gains: Mapping[str, float]) -> list[Row]:

@@ -9,7 +9,7 @@ import jax
 
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
-from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluation.evaluator import Evaluator
 from evolve.ranking.compare import rank_all_rules
 from evolve.ranking.on_chip import ChipTable, arenas, fan_in, on_many, table
 from rules_zoo import RULES
@@ -57,14 +57,10 @@ def _judged(
 ) -> list[ChipTable]:
     first = configs[0]
     ideals, chips = ([pair[i] for pair in pairs] for i in (0, 1))
-    plain: Evaluator
-    if isinstance(evaluator, Interpreted):
-        machines, outputs = first.machines, first.grid.outputs
-        plain = Interpreted(ideals, machines, 2 * len(ideals), outputs, first.slow)
-    else:
-        plain = Compiled(ideals, first.slow)
-    for bounds, chip in zip(plain.bounds_of(ideals), chips, strict=True):
-        chip.bounds = bounds  # one scale for both
+    plain = evaluator.on(ideals, capacity=2 * len(ideals))
+    # One scale for both.
+    scales = plain.bounds_of(ideals)
+    chips = [chip.with_bounds(scale) for chip, scale in zip(chips, scales, strict=True)]
     rival = RULES[first.family.rival]
     beside = [rival] if is_compatible(rival, ideals[0].observables) else []
     lists = [[champion, *beside] for champion in champions]

@@ -1,23 +1,20 @@
 """Rules on a chip: what each is worth on the ideal network, what on the chip, and what it costs there."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 
+from evolve.config.engine_choice import Choice
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import WORST, Arena
-from evolve.evaluation.evaluator import Interpreted
+from evolve.ranking import engine
 from evolve.ranking.compare import Difference, Row, difference, rank_rules
 from evolve.ranking.sweep import Cell, Point, sweep, worst
 from substrate.compilation.graph import Graph
-from substrate.compilation.interpreter import Machine
 from substrate.hardware import Cost, as_implemented, cost, graph_violations, violations
 from substrate.rule import Rule
-
-MACHINE = Machine(("pre", "post", "w"), ("add", "sub", "mul"))
-
 
 #: Chips on which a run's champion is judged.
 MANY = 30
@@ -49,10 +46,11 @@ class ChipTable:
     differences: dict[str, Difference]  # on the chip, to the best known rule there
     baseline: str
     tuned: bool
+    choice: Choice | None = None  # of the engine, where a ranking made one
 
 
 def arenas(config: RunConfig, split: str, instances: int) -> tuple[Arena, Arena]:
-    """The same instances without and with the chip, on one scale of scores."""
+    """The same instances without and with the chip."""
     given = config.family, config.task_options, config.seed, split, instances
     return Arena(*given), Arena(*given, config.profile)
 
@@ -79,17 +77,21 @@ def compare(
         Whether every rule gets the learning rate that suits it, on the ideal network and on the chip apart.
     """
     ideal, chip = arenas(config, "test", instances)
-    here, there = (Interpreted(a, MACHINE, capacity=64) for a in (ideal, chip))
-    chip.bounds = here.bounds(ideal)
-    training = arenas(config, "train", config.instances.train) if tune else (None, None)
-    if tune and training[0] and training[1]:
-        training[1].bounds = here.bounds(training[0])
+    choice = engine.choose(config, len(rules), instances, tune, networks=2)
+    here = engine.build(choice, ideal)
+    chip = chip.with_bounds(here.bounds(ideal))
+    there = engine.build(choice, chip)
+    training: tuple[Arena, Arena] | tuple[None, None] = (None, None)
+    if tune:
+        train, train_on_chip = arenas(config, "train", config.instances.train)
+        training = train, train_on_chip.with_bounds(here.bounds(train))
     admitted = [
         as_implemented(config.profile, r) for r in rules if not violations(config.profile, r)
     ]
     on_ideal = rank_rules(rules, ideal, here, training[0])
     on_chip = rank_rules(admitted, chip, there, training[1]) if admitted else []
-    return table(config, rules, known, (on_ideal, on_chip), fan_in(chip), tune)
+    found = table(config, rules, known, (on_ideal, on_chip), fan_in(chip), tune)
+    return replace(found, choice=choice)
 
 
 def fan_in(arena: Arena) -> list[int]:
@@ -139,7 +141,7 @@ def swept(
 ) -> tuple[float, list[Cell]]:
     """A rule's ideal score, and its scores on a grid of formats, on test instances."""
     ideal, chip = arenas(config, "test", instances)
-    here = Interpreted(ideal, MACHINE, capacity=16)
+    here = engine.build(engine.choose(config, 1, instances), ideal, capacity=16)
     row = rank_rules([rule], ideal, here)[0]
     return row.score, sweep(rule, chip, here.bounds(ideal), grid)
 

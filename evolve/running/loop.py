@@ -16,9 +16,10 @@ import numpy as np
 from evolve.config.engine_choice import decide
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
-from evolve.evaluation.evaluator import Compiled, Evaluator, Interpreted
+from evolve.evaluation.compiled import Compiled
+from evolve.evaluation.evaluator import Evaluator
 from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
-from evolve.evaluation.interpreter import WIDTH
+from evolve.evaluation.interpreter import WIDTH, Interpreter
 from evolve.evaluation.pending import PendingScores
 from evolve.ranking.on_chip import apply_admission
 from evolve.running.interrupt import Interrupt, StopSignal
@@ -116,11 +117,11 @@ def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     """What scores the rules of searches that advance together."""
     if decide(config)[1].engine == "compiled":
         return Compiled(trains, config.slow)
-    plan, outputs, slow = config.plan, config.grid.outputs, config.slow
-    capacity = len(trains) * plan.islands * max(plan.children, plan.parents)
+    variation, outputs, slow = config.variation, config.grid.outputs, config.slow
+    capacity = len(trains) * variation.islands * max(variation.children, variation.parents)
     if len(trains) > 1:
         capacity = len(trains) * max(WIDTH, -(-capacity // len(trains)))
-    return Interpreted(trains, config.machines, capacity, outputs, slow)
+    return Interpreter(trains, config.machines, capacity, outputs, slow)
 
 
 def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal) -> float:
@@ -138,7 +139,7 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal) ->
         graphs = [list(w.values()) for w in wanted]
         thresholds = None
         if evaluator.races:
-            bars = [score_threshold(job.config.plan, job.lookahead.state) for job in jobs]
+            bars = [score_threshold(job.config.variation, job.lookahead.state) for job in jobs]
             thresholds = [list(map(bar, own)) for bar, own in zip(bars, graphs, strict=True)]
         return wanted, evaluator.begin(graphs, thresholds)
 
@@ -184,8 +185,8 @@ def _pilot(config: RunConfig, founder: Rule | None) -> Lookahead:
     if founder is not None:
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))
         graph = from_rule(_evolving(config, founder))
-        founders = [encode(config.grid, graph, rng) for _ in range(config.plan.parents)]
-    return Lookahead(config.grid, config.plan, config.seed, config.stop.generations, founders)
+        founders = [encode(config.grid, graph, rng) for _ in range(config.variation.parents)]
+    return Lookahead(config.grid, config.variation, config.seed, config.stop.generations, founders)
 
 
 def _evolving(config: RunConfig, founder: Rule) -> Rule:

@@ -17,7 +17,7 @@ from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
 from evolve.evaluation.fixed_projections import fixed_rules, full_rule
 from evolve.expressions.symbolic import rule_complexity, simplify_rule
-from evolve.ranking.compare import Row, measure, measure_all, rank_all_rules
+from evolve.ranking.compare import Row, rank_all_rules
 from evolve.ranking.held_out_chips import verdicts
 from evolve.ranking.on_chip import apply_admission
 from evolve.running.result import Candidate, Progress, Result
@@ -62,7 +62,7 @@ def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> lis
     """Training score and F of the family's rival and of doing nothing."""
     rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
     found = []
-    for measured in measure_all([rules] * len(trains), None, trains, evaluator):
+    for measured in evaluator.measure([rules] * len(trains), trains):
         scores = {name: float(s.fitness[0]) for name, s in measured.items()}
         found.append(Reference(scores, {n: _sum(s.quality[0]) for n, s in measured.items()}))
     return found
@@ -123,7 +123,7 @@ def _ranked(
         lists = [[rule, *(as_implemented(config.profile, r) for r in admitted)] for rule in own]
         rows = rank_all_rules(lists, tests, evaluator)
         trains = [one.train for one in some]
-        trained = measure_all([[rule] for rule in own], None, trains, evaluator)
+        trained = evaluator.measure([[rule] for rule in own], trains)
         for rule, table, scores in zip(own, rows, trained, strict=True):
             yield table, _sum(scores[rule.name].quality[0])
 
@@ -229,7 +229,7 @@ def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> l
     }
     rules = [rule.renamed(f"tuned {i}") for i, (rule, _) in enumerate(versions.values())]
     arena = draw_arena(config, "validation")
-    measured = measure(rules, {r.name: (1.0,) for r in rules}, arena, evaluator)
+    (measured,) = evaluator.measure([rules], [arena])
     return [
         Candidate(
             rule=rule.renamed("champion"),

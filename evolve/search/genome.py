@@ -7,7 +7,7 @@ nodes of at most `levels_back` columns before its own. Nodes that no output reac
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -54,6 +54,8 @@ class Grid:
         Names of the equations, `dw` first.
     levels_back
         How many columns back a node may read; all if not given.
+    cost
+        What a rule costs on a chip, where that is an objective.
     """
 
     terminals: tuple[str | Number, ...]
@@ -63,6 +65,7 @@ class Grid:
     levels_back: int | None = None
     evolved: int = 0
     outputs: tuple[str, ...] = ("dw",)
+    cost: Callable[["Phenotype"], float] | None = field(default=None, compare=False)
 
     @cached_property
     def nodes(self) -> int:
@@ -134,13 +137,13 @@ def random_genome(grid: Grid, rng: np.random.Generator) -> Genome:
     return Genome(packed(genes.tolist()), tuple(size.tolist()))
 
 
-def _other(grid: Grid, old: int, at: int, random_genome: float) -> int:
+def _other(grid: Grid, old: int, at: int, draw: float) -> int:
     """Another permissible value of a gene, uniform for a uniform draw; the old one if there is no other."""
     counts, bases, shifts = grid.plain_alleles
     count, base = counts[at], bases[at]
     if count == 1:
         return old
-    rank = int(random_genome * (count - 1))
+    rank = int(draw * (count - 1))
     if rank >= (old if old < base else old - shifts[at]):
         rank += 1
     return rank if rank < base else rank + shifts[at]
@@ -183,12 +186,12 @@ def _change_few(
     counts, bases, shifts = grid.plain_alleles
     genes = [p.genes[:] for p in parents]
     changed: list[list[int]] = [[] for _ in parents]
-    for place, random_genome in zip(chosen, draws, strict=True):
+    for place, draw in zip(chosen, draws, strict=True):
         row, at = divmod(place, width)
         changed[row].append(at)
         if at < size and (count := counts[at]) > 1:  # as `_other`, without a call for each
             own, base, shift = genes[row], bases[at], shifts[at]
-            old, rank = own[at], int(random_genome * (count - 1))
+            old, rank = own[at], int(draw * (count - 1))
             if rank >= (old if old < base else old - shift):
                 rank += 1
             own[at] = rank if rank < base else rank + shift
@@ -298,6 +301,12 @@ class Phenotype:
             nodes.append(Node(grid.primitives[function], x, y))
         outputs = zip(grid.outputs, self.key, strict=True)
         return Graph(tuple(nodes), {name: operand[k] for name, k in outputs})
+
+    @property
+    def cost(self) -> float:
+        """What it costs on a chip."""
+        assert self._grid.cost is not None, "cost is no objective of this search"
+        return self._grid.cost(self)
 
     def _distinct(self, leaves: Set[int]) -> list[int]:
         """The needed nodes without those that repeat a value, and without what then has no use; operands first."""

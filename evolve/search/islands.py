@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
@@ -26,30 +26,8 @@ from evolve.search.genome import Genome, Grid, express, mutate_active, mutate_ge
 from evolve.search.individual import Individual
 from evolve.search.pareto import front, nsga2
 from evolve.search.score_cache import Key, ScoreCache
+from evolve.search.variation import Variation
 from substrate.compilation.graph import Graph
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a search varies and selects; see `evolve.config.run_config` for the meaning of every number."""
-
-    islands: int
-    parents: int
-    children: int
-    tournament: int
-    mutation: str  # "gene" or "active"
-    rate: float
-    migration: int = 0  # generations between migrations; 0 for never
-    selection: str = "score"  # or "nsga2"
-    spread: float = 1.0  # from the least to the most mutating island
-    patience: int = 0  # generations without improvement that an island is given; 0 for any number
-    memory: int = 1_000_000  # formulas whose scores are remembered
-    cost: Callable[[Individual], float] | None = None  # a third objective of nsga2
-
-    @cached_property
-    def factors(self) -> tuple[float, ...]:
-        """How much more than the first every island mutates."""
-        return tuple(self.spread ** (i / max(1, self.islands - 1)) for i in range(self.islands))
 
 
 class GenerationStats(NamedTuple):
@@ -103,10 +81,6 @@ class SearchState:
         return self.hall[0]
 
 
-#: Scores distinct graphs; every score is a value, also a bad one.
-Evaluate = Callable[[Sequence[Graph]], np.ndarray]
-
-
 @contextmanager
 def deap_draws(rng: np.random.Generator) -> Iterator[None]:
     """Let DEAP draw from the search's generator: it uses the global `random`, whose state is put back."""
@@ -119,17 +93,17 @@ def deap_draws(rng: np.random.Generator) -> Iterator[None]:
 
 
 def start(
-    grid: Grid, plan: Plan, seed: int, founders: Sequence[Genome] = ()
+    grid: Grid, variation: Variation, seed: int, founders: Sequence[Genome] = ()
 ) -> tuple[SearchState, Offspring]:
     """Draw the first parents of every island; founders replace the first ones of each."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7,)))
-    state = SearchState(rng, ScoreCache(plan.memory))
-    if plan.patience:
-        state.ages = [IslandAge()] * plan.islands
+    state = SearchState(rng, ScoreCache(variation.memory))
+    if variation.patience:
+        state.ages = [IslandAge()] * variation.islands
     fresh = []
-    for _ in range(plan.islands):
-        drawn = [random_genome(grid, state.rng) for _ in range(plan.parents)]
-        drawn[: len(founders)] = founders[: plan.parents]
+    for _ in range(variation.islands):
+        drawn = [random_genome(grid, state.rng) for _ in range(variation.parents)]
+        drawn[: len(founders)] = founders[: variation.parents]
         state.islands.append([Individual(g, express(grid, g)) for g in drawn])
         fresh += state.islands[-1]
     return state, Offspring(fresh, fresh)
@@ -137,31 +111,35 @@ def start(
 
 def breed(
     grid: Grid,
-    plan: Plan,
+    variation: Variation,
     islands: list[list[Individual]],
     rng: np.random.Generator,
     redrawn: frozenset[int] = frozenset(),
 ) -> Offspring:
     """Vary the parents; children that express the same as their parent inherit its score."""
-    parents = _pick(plan, islands, rng)
+    parents = _pick(variation, islands, rng)
     children = []
-    for parent, (genome, changed) in zip(parents, _vary(grid, plan, parents, rng), strict=True):
+    for parent, (genome, changed) in zip(
+        parents, _vary(grid, variation, parents, rng), strict=True
+    ):
         if parent.phenotype.active.isdisjoint(changed):
             children.append(Individual(genome, parent.phenotype, parent.score))
         else:
             children.append(Individual(genome, express(grid, genome)))
     for island in sorted(redrawn):
-        own = slice(island * plan.children, (island + 1) * plan.children)
-        drawn = [random_genome(grid, rng) for _ in range(plan.children)]
+        own = slice(island * variation.children, (island + 1) * variation.children)
+        drawn = [random_genome(grid, rng) for _ in range(variation.children)]
         children[own] = [Individual(g, express(grid, g)) for g in drawn]
     return Offspring(children, [c for c in children if c.score_ is None], redrawn)
 
 
-def stale(plan: Plan, ages: Sequence[IslandAge], generation: int) -> frozenset[int]:
+def stale(variation: Variation, ages: Sequence[IslandAge], generation: int) -> frozenset[int]:
     """The islands whose patience is at its end."""
-    if not plan.patience:
+    if not variation.patience:
         return frozenset()
-    return frozenset(i for i, age in enumerate(ages) if generation - age.since >= plan.patience)
+    return frozenset(
+        i for i, age in enumerate(ages) if generation - age.since >= variation.patience
+    )
 
 
 def unknown(offspring: Offspring, known: ScoreCache) -> dict[Key, Graph]:
@@ -171,13 +149,13 @@ def unknown(offspring: Offspring, known: ScoreCache) -> dict[Key, Graph]:
     }
 
 
-def score_threshold(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
+def score_threshold(variation: Variation, state: SearchState) -> Callable[[Graph], float]:
     """The least score with which a formula can still matter: as a parent on any island, or in an archive.
 
     Parents and archives only get better, so what falls short of it once never matters; not so where islands are
     drawn anew, or where size counts.
     """
-    if plan.selection != "score" or plan.patience or not state.islands[0][0].scored:
+    if variation.selection != "score" or variation.patience or not state.islands[0][0].scored:
         return lambda graph: -np.inf
     kept = state.hall[-1].score if len(state.hall) == state.hall.maxsize else -np.inf
     # The first parents stand in no order.
@@ -192,7 +170,7 @@ def score_threshold(plan: Plan, state: SearchState) -> Callable[[Graph], float]:
 
 
 def apply_scores(
-    plan: Plan, state: SearchState, offspring: Offspring, found: Mapping[Key, float]
+    variation: Variation, state: SearchState, offspring: Offspring, found: Mapping[Key, float]
 ) -> GenerationStats:
     """Score a brood, archive it, and let it compete; what was found is what was unknown of it.
 
@@ -211,13 +189,15 @@ def apply_scores(
     _archive(state, fresh)
     if offspring.children[0] is not state.islands[0][0]:
         state.generation += 1
-        state.islands = compete(plan, state.islands, offspring, state.ages, state.generation)
-    elif plan.selection == "nsga2":
-        state.islands = [nsga2(island, plan.parents, plan.cost) for island in state.islands]
-    if plan.selection == "nsga2":  # a formula may come back in a shorter form
+        state.islands = compete(variation, state.islands, offspring, state.ages, state.generation)
+    elif variation.selection == "nsga2":
+        state.islands = [
+            nsga2(island, variation.parents, variation.cost) for island in state.islands
+        ]
+    if variation.selection == "nsga2":  # a formula may come back in a shorter form
         for island in state.islands:
             _keep_by_size(state, island)
-    state.ages = aged(plan, state.ages, state.islands, offspring.redrawn, state.generation)
+    state.ages = aged(variation, state.ages, state.islands, offspring.redrawn, state.generation)
     return GenerationStats(
         best=state.best.score,
         median=median([island[0].score for island in state.islands]),
@@ -230,7 +210,7 @@ def apply_scores(
 
 
 def compete(
-    plan: Plan,
+    variation: Variation,
     islands: list[list[Individual]],
     offspring: Offspring,
     ages: Sequence[IslandAge],
@@ -240,29 +220,31 @@ def compete(
 
     Of equals the child, listed first, survives.
     """
-    select = partial(nsga2, cost=plan.cost) if plan.selection == "nsga2" else _best
+    select = partial(nsga2, cost=variation.cost) if variation.selection == "nsga2" else _best
     survivors = []
     for i, island in enumerate(islands):
-        own = offspring.children[i * plan.children : (i + 1) * plan.children]
+        own = offspring.children[i * variation.children : (i + 1) * variation.children]
         rivals = [c for c in own if c.score_ is not None]
         if i not in offspring.redrawn:
             rivals += island
-        survivors.append(select(rivals, plan.parents))
-    if plan.migration and generation % plan.migration == 0:
-        young = {i for i, a in enumerate(ages) if a.born and generation - a.born < plan.patience}
-        _migrate(plan, survivors, young | offspring.redrawn)
+        survivors.append(select(rivals, variation.parents))
+    if variation.migration and generation % variation.migration == 0:
+        young = {
+            i for i, a in enumerate(ages) if a.born and generation - a.born < variation.patience
+        }
+        _migrate(variation, survivors, young | offspring.redrawn)
     return survivors
 
 
 def aged(
-    plan: Plan,
+    variation: Variation,
     ages: list[IslandAge],
     islands: list[list[Individual]],
     redrawn: frozenset[int],
     generation: int,
 ) -> list[IslandAge]:
     """The islands' ages after a generation."""
-    if not plan.patience:
+    if not variation.patience:
         return ages
     now = []
     for i, island in enumerate(islands):
@@ -270,23 +252,6 @@ def aged(
         best = max(individual.score for individual in island)
         now.append(IslandAge(best, generation, before.born) if best > before.best else before)
     return now
-
-
-def step(grid: Grid, plan: Plan, state: SearchState, evaluate: Evaluate) -> GenerationStats:
-    """Advance every island by one generation."""
-    redrawn = stale(plan, state.ages, state.generation)
-    return evaluate_and_apply(
-        plan, state, breed(grid, plan, state.islands, state.rng, redrawn), evaluate
-    )
-
-
-def evaluate_and_apply(
-    plan: Plan, state: SearchState, offspring: Offspring, evaluate: Evaluate
-) -> GenerationStats:
-    """Evaluate what is unknown of a brood, and conclude the generation."""
-    fresh = unknown(offspring, state.known)
-    scores = evaluate(list(fresh.values())).tolist() if fresh else []
-    return apply_scores(plan, state, offspring, dict(zip(fresh, scores, strict=True)))
 
 
 def _best(candidates: list[Individual], count: int) -> list[Individual]:
@@ -299,7 +264,7 @@ def _best(candidates: list[Individual], count: int) -> list[Individual]:
 _score = attrgetter("score_")
 
 
-def _migrate(plan: Plan, islands: list[list[Individual]], closed: Set[int]) -> None:
+def _migrate(variation: Variation, islands: list[list[Individual]], closed: Set[int]) -> None:
     """Around a ring, every island's best joins the next one if it is good enough.
 
     By score it takes the place of the last; with NSGA-II it competes with all. Islands that were drawn anew take no
@@ -310,48 +275,50 @@ def _migrate(plan: Plan, islands: list[list[Individual]], closed: Set[int]) -> N
         guest = guests[i - 1]
         if i in closed:
             continue
-        if plan.selection == "nsga2":
-            islands[i] = nsga2([*island, guest], plan.parents, plan.cost)
+        if variation.selection == "nsga2":
+            islands[i] = nsga2([*island, guest], variation.parents, variation.cost)
         elif guest.score > island[-1].score:
             island[-1] = guest
             island.sort(key=lambda i: -i.score)
 
 
 def _pick(
-    plan: Plan, islands: list[list[Individual]], rng: np.random.Generator
+    variation: Variation, islands: list[list[Individual]], rng: np.random.Generator
 ) -> list[Individual]:
     """Tournaments within each island; the only parent there is needs none."""
-    if plan.parents == 1:
-        return [island[0] for island in islands for _ in range(plan.children)]
-    if plan.selection == "nsga2":  # the order of an island is that of its tournaments
-        rounds = (plan.children, plan.tournament)
+    if variation.parents == 1:
+        return [island[0] for island in islands for _ in range(variation.children)]
+    if variation.selection == "nsga2":  # the order of an island is that of its tournaments
+        rounds = (variation.children, variation.tournament)
         places = [rng.integers(len(island), size=rounds).min(axis=1) for island in islands]
         return [island[i] for island, own in zip(islands, places, strict=True) for i in own]
     with deap_draws(rng):
         return [
             winner
             for island in islands
-            for winner in tools.selTournament(island, plan.children, plan.tournament)
+            for winner in tools.selTournament(island, variation.children, variation.tournament)
         ]
 
 
 def _vary(
-    grid: Grid, plan: Plan, parents: list[Individual], rng: np.random.Generator
+    grid: Grid, variation: Variation, parents: list[Individual], rng: np.random.Generator
 ) -> Sequence[tuple[Genome, Collection[int]]]:
     """Mutate the parents, those of later islands more: their rate, or the active genes that change, is higher."""
     genomes = [p.genome for p in parents]
-    if plan.mutation == "gene":
-        if plan.spread == 1:
-            return mutate_genes(grid, rng, genomes, plan.rate)
-        rates = [min(1.0, plan.rate * f / plan.spread**0.5) for f in plan.factors]
-        own = [genomes[i : i + plan.children] for i in range(0, len(genomes), plan.children)]
+    if variation.mutation == "gene":
+        if variation.spread == 1:
+            return mutate_genes(grid, rng, genomes, variation.rate)
+        rates = [min(1.0, variation.rate * f / variation.spread**0.5) for f in variation.factors]
+        own = [
+            genomes[i : i + variation.children] for i in range(0, len(genomes), variation.children)
+        ]
         return [m for g, r in zip(own, rates, strict=True) for m in mutate_genes(grid, rng, g, r)]
     active = [p.phenotype.active for p in parents]
     varied = mutate_active(grid, rng, genomes, active)
-    if plan.spread == 1:
+    if variation.spread == 1:
         return varied
     # Rounded down, so that the mean number of changes is the island's factor.
-    goals = np.repeat(plan.factors, plan.children) + rng.random(len(parents))
+    goals = np.repeat(variation.factors, variation.children) + rng.random(len(parents))
     for done in range(2, int(goals.max()) + 1):
         more = np.flatnonzero(goals >= done).tolist()
         again = mutate_active(grid, rng, [varied[i][0] for i in more], [active[i] for i in more])

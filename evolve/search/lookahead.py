@@ -19,7 +19,6 @@ from evolve.search.islands import (
     GenerationStats,
     Key,
     Offspring,
-    Plan,
     aged,
     apply_scores,
     breed,
@@ -28,6 +27,7 @@ from evolve.search.islands import (
     start,
     unknown,
 )
+from evolve.search.variation import Variation
 from substrate.compilation.graph import Graph
 
 #: At most so many generations are foreseen at a time.
@@ -47,17 +47,22 @@ class Lookahead:
 
     Parameters
     ----------
-    grid, plan, seed, founders
-        As for `search.start`.
+    grid, variation, seed, founders
+        As for `evolve.search.islands.start`.
     generations
         The search ends there.
     """
 
     def __init__(
-        self, grid: Grid, plan: Plan, seed: int, generations: int, founders: Sequence[Genome] = ()
+        self,
+        grid: Grid,
+        variation: Variation,
+        seed: int,
+        generations: int,
+        founders: Sequence[Genome] = (),
     ) -> None:
-        self.grid, self.plan, self.generations = grid, plan, generations
-        self.state, offspring = start(grid, plan, seed, founders)
+        self.grid, self.variation, self.generations = grid, variation, generations
+        self.state, offspring = start(grid, variation, seed, founders)
         random = self.state.rng.bit_generator.state
         self._speculated = [Speculated(offspring, random, [])]
         # Scores of what was foreseen and not needed yet. The graph belongs to it: the same formula computed in
@@ -84,8 +89,8 @@ class Lookahead:
         while len(self._speculated) < HORIZON and generation < self.generations:
             if self._speculated and len(pending) + fresh > room:
                 break
-            redrawn = stale(self.plan, ages, generation)
-            offspring = breed(self.grid, self.plan, islands, state.rng, redrawn)
+            redrawn = stale(self.variation, ages, generation)
+            offspring = breed(self.grid, self.variation, islands, state.rng, redrawn)
             needed = unknown(offspring, state.known).items()
             new = {k: g for k, g in needed if k not in met and not self._has(k, g)}
             if self._speculated and len(pending) + len(new) > room:
@@ -98,12 +103,12 @@ class Lookahead:
             fresh = len(new)
             generation += 1
             before = random = state.rng.bit_generator.state
-            if redrawn or self.plan.selection == "nsga2":
+            if redrawn or self.variation.selection == "nsga2":
                 self._speculated.append(Speculated(offspring, random, []))
                 break
             self._remember(offspring)
-            islands = compete(self.plan, islands, offspring, ages, generation)
-            ages = aged(self.plan, ages, islands, redrawn, generation)
+            islands = compete(self.variation, islands, offspring, ages, generation)
+            ages = aged(self.variation, ages, islands, redrawn, generation)
             self._speculated.append(Speculated(offspring, random, islands))
         self._pending = pending
         return pending
@@ -129,12 +134,12 @@ class Lookahead:
             if not all(self._has(key, graph) for key, graph in needed.items()):
                 break  # a formula was forgotten that had been known
             found = {key: self._found.pop(key)[1] for key in needed}
-            stats = apply_scores(self.plan, self.state, offspring, found)
+            stats = apply_scores(self.variation, self.state, offspring, found)
             self.state.rng.bit_generator.state = random
             yield stats
             if not _same(parents, self.state.islands):
                 break
-        if len(self._found) > self.plan.memory:
+        if len(self._found) > self.variation.memory:
             self._found.clear()
 
 

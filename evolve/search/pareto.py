@@ -5,7 +5,7 @@ is both shorter and better on validation instances; what each adds to the one be
 its length pays.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from deap import base, tools
@@ -34,31 +34,31 @@ class Point:
 
     __slots__ = ("fitness", "individual")
 
-    def __init__(self, individual: Individual, cost: float | None = None) -> None:
+    def __init__(self, individual: Individual, cost: bool = False) -> None:
         self.individual = individual
         own = individual.score, individual.size
-        self.fitness = ScoreAndSize(own) if cost is None else ScoreSizeAndCost((*own, cost))
+        self.fitness = (
+            ScoreSizeAndCost((*own, individual.phenotype.cost)) if cost else ScoreAndSize(own)
+        )
 
     def __deepcopy__(self, memo: object) -> "Point":
         """DEAP's archives copy what they keep."""
         return self
 
 
-def nsga2(
-    candidates: Sequence[Individual], count: int, cost: Callable[[Individual], float] | None = None
-) -> list[Individual]:
+def nsga2(candidates: Sequence[Individual], count: int, cost: bool = False) -> list[Individual]:
     """The individuals that NSGA-II keeps, those that win tournaments first.
 
     They are ordered by rank, within a rank by crowding distance, and the best score stands first of all. Each formula
     takes part once, in its shortest form and of equal forms in the one listed first, or copies would fill the front;
-    so fewer than `count` may be left. `cost`, if given, is a third objective, to be small.
+    so fewer than `count` may be left. With `cost`, what a rule costs on a chip is a third objective, to be small.
     """
     distinct: dict[Key, Individual] = {}
     for candidate in candidates:
         rival = distinct.setdefault(candidate.phenotype.key, candidate)
         if rival is not candidate and candidate.size < rival.size:
             distinct[candidate.phenotype.key] = candidate
-    points = [Point(i, cost(i) if cost else None) for i in distinct.values()]
+    points = [Point(i, cost) for i in distinct.values()]
     kept = tools.selNSGA2(points, count, nd="log")
     return [
         point.individual

@@ -38,8 +38,7 @@ def extract_constants(rule: Rule, gains: bool = False) -> Rule:
     lifter = _Lifter(frozenset(rule.constants), taken, gains)
     changes = {p: lifter.visit(e, not gains) for p, e in rule.changes.items()}
     slow = tuple(replace(s, rate=lifter.visit(s.rate, not gains)) for s in rule.slow)
-    dw = changes if isinstance(rule.dw, Mapping) else next(iter(changes.values()))
-    return replace(rule, dw=dw, slow=slow, constants={**rule.constants, **lifter.values})
+    return replace(rule, dw=changes, slow=slow, constants={**rule.constants, **lifter.values})
 
 
 def substituted(rule: Rule, exact: Mapping[str, Expr] | None = None) -> Rule:
@@ -67,8 +66,7 @@ def substituted(rule: Rule, exact: Mapping[str, Expr] | None = None) -> Rule:
 
     changes = {p: write(e) for p, e in rule.changes.items()}
     slow = tuple(replace(s, rate=write(s.rate)) for s in rule.slow)
-    dw = changes if isinstance(rule.dw, Mapping) else next(iter(changes.values()))
-    return replace(rule, dw=dw, slow=slow, constants={})
+    return replace(rule, dw=changes, slow=slow, constants={})
 
 
 def _number(value: float) -> Expr:

@@ -55,8 +55,7 @@ def merged(rule: Rule) -> Rule:
     values = {s: sympy.Integer(int(v)) if v == int(v) else v for s, v in values.items()}
     changes = {p: e.subs(values) for p, e in rule.changes.items()}
     slow = tuple(Slow(s.name, s.rate.subs(values), s.scope, s.initial) for s in rule.slow)
-    dw = changes["forward"] if list(changes) == ["forward"] else changes
-    return replace(rule, dw=dw, constants={}, slow=slow)
+    return replace(rule, dw=changes, constants={}, slow=slow)
 
 
 def violations(profile: Profile, rule: Rule) -> list[str]:
@@ -275,5 +274,4 @@ def as_implemented(profile: Profile, rule: Rule) -> Rule:
         Slow(s.name, expression(products(s.rate, arithmetic)), s.scope, s.initial)
         for s in rule.slow
     )
-    dw = changes["forward"] if list(changes) == ["forward"] else changes
-    return replace(rule, dw=dw, slow=slow)
+    return replace(rule, dw=changes, slow=slow)

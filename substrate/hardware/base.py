@@ -163,7 +163,7 @@ class Profile:
     name: str
     summary: str
     weights: WeightFormat | None = None
-    reads: Mapping[str, Read] = field(default_factory=dict)
+    reads: Mapping[str, Read] = field(default_factory=dict, hash=False)
     other: Read | None = EXACT
     arithmetic: Fixed | Products | None = None
     functions: tuple[str, ...] | None = None

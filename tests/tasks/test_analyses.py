@@ -20,6 +20,7 @@ from substrate.synapses import Synapses
 from substrate.vocabulary import names
 from tasks import FAMILIES
 from tasks._analyses import Net, alignment, angle, participation, sharpness
+from tests.support.scores import score_compiled
 
 DIGITS = FAMILIES["digits"]
 RNG = np.random.default_rng(0)
@@ -111,7 +112,7 @@ def test_a_rule_in_company_scores_the_same_interpreted_and_compiled():
     rule = RULES["feedback_alignment"]
     own = interpreter.fitness([from_rule(rule)])[0]
     full = full_rule(rule, config.settings[0].fixed_rules)
-    assert compiled.measure(full, arena, interpreter.bounds(arena)).fitness[0] == pytest.approx(
+    assert score_compiled(full, arena, interpreter.bounds(arena)).fitness[0] == pytest.approx(
         own, abs=0.02
     )
     assert own > 0.1
@@ -132,7 +133,7 @@ def test_a_search_in_company_shows_all_of_its_rule():
     )
     result = run(config, Silent())
     assert set(result.champion.rule.changes) == {"forward", "readout"}
-    again = compiled.measure(
+    again = score_compiled(
         result.champion.rule,
         (arena := Arena(config.family, config.task_options, 0, "test", 10)),
         Interpreter(arena, config.machines, 8).bounds(arena),

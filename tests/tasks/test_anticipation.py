@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.errors import UserError
 from tasks import FAMILIES
 from tasks.anticipation import DT, LATE
 from tasks.base import draw_instances
+from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["anticipation"]
 
@@ -18,7 +18,7 @@ def measured(name: str, instances: int = 10, **options) -> Scores:
     """Qualities without the normalisation."""
     arena = Arena(FAMILY, FAMILY.options(**options), 0, "test", instances)
     shape = len(arena.settings), arena.instances
-    return compiled.measure(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)))
+    return score_compiled(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)))
 
 
 def test_the_first_spike_moves_from_6_8_to_3_7_ms():

@@ -4,12 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.networks.clamped import clamped
 from tasks import FAMILIES, _recall
+from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["associative_memory"]
 
@@ -18,7 +18,7 @@ def measured(name: str, gains: tuple[float, ...] = (1.0,), **options) -> Scores:
     """Qualities of a rule, without the normalisation."""
     arena = Arena(FAMILY, FAMILY.options(**options), 0, "test", 10)
     shape = len(arena.settings), arena.instances
-    return compiled.measure(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)), gains)
+    return score_compiled(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)), gains)
 
 
 def shown(name: str, pre: np.ndarray, post: np.ndarray, rate: float, recurrent: bool) -> np.ndarray:

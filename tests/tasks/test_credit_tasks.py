@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.ranking.compare import interval
 from rules_zoo import RULES
@@ -22,6 +21,7 @@ from tasks.base import draw_instances
 from tasks.fewshot_mixture import CLASSES
 from tasks.teacher_student import limit, moments, powers, sphere
 from tasks.yinyang import points, region
+from tests.support.scores import score_compiled
 
 
 @cache
@@ -34,7 +34,7 @@ def qualities(family: str, rule: str, instances: int, gains=(1.0,), **constants)
     """(gain, instance), nan where the weights diverged."""
     told = RULES[rule].with_constants(**constants)
     unit = Bounds(np.zeros((1, instances)), np.ones((1, instances)))
-    return compiled.measure(told, arena(family, instances), unit, gains).quality[:, 0]
+    return score_compiled(told, arena(family, instances), unit, gains).quality[:, 0]
 
 
 def test_random_feedback_comes_to_agree_with_the_weights_on_digits():

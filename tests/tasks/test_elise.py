@@ -14,6 +14,7 @@ from substrate.simulate import simulate
 from tasks import FAMILIES
 from tasks.base import draw_instances
 from tasks.elise import AFTER, BEFORE, HEARD, correlations, melody_of, remembers
+from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["elise"]
 
@@ -22,7 +23,7 @@ def measured(name: str, options, instances: int = 10, seed: int = 0) -> Scores:
     """Correlations without the normalisation."""
     arena = Arena(FAMILY, options, seed, "test", instances)
     shape = len(arena.settings), arena.instances
-    return compiled.measure(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)))
+    return score_compiled(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)))
 
 
 def test_a_melody_is_played_without_teacher_by_the_published_rule_alone():

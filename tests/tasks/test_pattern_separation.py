@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.networks.feedback_inhibition import feedback_inhibited, inhibited, winner
 from tasks import FAMILIES
 from tasks.pattern_separation import cosines, overlapping
+from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["pattern_separation"]
 
@@ -22,8 +22,8 @@ def measured(name: str, gains: tuple[float, ...] = (1.0,), **options) -> Scores:
     """Scores of a rule on 50 instances; 0 is the frozen network."""
     arena = Arena(FAMILY, FAMILY.options(**options), 0, "test", 50)
     shape = len(arena.settings), arena.instances
-    floor = compiled.measure(RULES["frozen"], arena, Bounds(np.zeros(shape), np.ones(shape)))
-    return compiled.measure(RULES[name], arena, Bounds(floor.quality[0], np.ones(shape)), gains)
+    floor = score_compiled(RULES["frozen"], arena, Bounds(np.zeros(shape), np.ones(shape)))
+    return score_compiled(RULES[name], arena, Bounds(floor.quality[0], np.ones(shape)), gains)
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.5, 5.0, 100.0])

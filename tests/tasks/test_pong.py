@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate.hardware import profile as chip
 from substrate.hardware import violations
 from substrate.networks.state_action import graded, poisson
 from tasks import FAMILIES
+from tests.support.scores import score_compiled
 
 PONG = FAMILIES["pong"]
 
@@ -20,7 +20,7 @@ def success(rule="reward_stdp", **options):
     """Success in the first and the last 20 epochs, one number an instance."""
     arena = Arena(PONG, PONG.options(**options), 0, "train", 10)
     unit = Bounds(np.zeros((1, 10)), np.ones((1, 10)))
-    metrics = compiled.measure(RULES[rule], arena, unit).metrics
+    metrics = score_compiled(RULES[rule], arena, unit).metrics
     return metrics["success_first"][0, 0], metrics["success_last"][0, 0]
 
 

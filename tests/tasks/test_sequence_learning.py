@@ -4,7 +4,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
@@ -12,6 +11,7 @@ from substrate.networks.clamped import clamped
 from substrate.simulate import Episode, simulate
 from tasks import FAMILIES
 from tasks.sequence_learning import NOTHING, chain, replay
+from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["sequence_learning"]
 
@@ -20,7 +20,7 @@ def measured(name: str, gains: tuple[float, ...] = (1.0,), **options) -> Scores:
     """Qualities of a rule on 50 instances, without the normalisation."""
     arena = Arena(FAMILY, FAMILY.options(**options), 0, "test", 50)
     shape = len(arena.settings), arena.instances
-    return compiled.measure(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)), gains)
+    return score_compiled(RULES[name], arena, Bounds(np.zeros(shape), np.ones(shape)), gains)
 
 
 def learned(name: str, whole: np.ndarray, rate: float, repeats: int = 1) -> jnp.ndarray:

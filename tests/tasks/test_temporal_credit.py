@@ -6,7 +6,6 @@ import sympy
 
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.search.encode import encode
 from evolve.search.genome import express
@@ -19,6 +18,7 @@ from substrate.networks.recurrent import NeuronParams
 from substrate.synapses import Synapses
 from tasks import FAMILIES
 from tasks._trials import rank, respond
+from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["temporal_credit"]
 
@@ -27,7 +27,7 @@ def measured(name, instances=10, **options):
     """Accuracy and participation ratio of a rule on test instances, (instance,) each."""
     arena = Arena(FAMILY, FAMILY.options(**options), 0, "test", instances)
     whole = np.ones((1, arena.instances))
-    scores = compiled.measure(RULES[name], arena, Bounds(0 * whole, whole))
+    scores = score_compiled(RULES[name], arena, Bounds(0 * whole, whole))
     return scores.quality[0, 0], {k: v[0, 0] for k, v in scores.metrics.items()}
 
 

@@ -6,7 +6,8 @@ import pytest
 from evolve.config import engine_choice
 from evolve.config.engine_choice import COSTS, Workload, choose_engine, decide
 from evolve.config.run_config import RunConfig
-from evolve.evaluation.evaluator import Compiled, Interpreted
+from evolve.evaluation.compiled import Compiled
+from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.pending import wait
 from evolve.running.interrupt import Interrupt
 from evolve.running.log import RunView
@@ -74,7 +75,7 @@ def test_every_sample_of_a_batch_is_counted():
 
 def searched(evaluator, train):
     """The tallies of a search, and its best rule."""
-    lookahead = Lookahead(SMALL.grid, SMALL.plan, SMALL.seed, SMALL.stop.generations)
+    lookahead = Lookahead(SMALL.grid, SMALL.variation, SMALL.seed, SMALL.stop.generations)
     job = Job(SMALL, RunView(), train, lookahead)
     _search([job], evaluator, Interrupt())
     return [p.stats for p in job.history], lookahead.state.best
@@ -88,7 +89,7 @@ def test_steps_within_a_step_are_counted():
 
 def test_a_search_finds_the_same_with_either_engine():
     train = draw_arena(SMALL, "train")
-    there, best = searched(Interpreted([train], SMALL.machines, 8), train)
+    there, best = searched(Interpreter([train], SMALL.machines, 8), train)
     here, other = searched(Compiled([train]), train)
     assert best.phenotype.key == other.phenotype.key
     for a, b in zip(there, here, strict=True):
@@ -106,7 +107,7 @@ def test_both_engines_score_slow_variables_alike():
     rng = np.random.default_rng(4)
     graphs = [express(grid, random_genome(grid, rng)).graph for _ in range(5)]
     train, arenas = draw_arena(config, "train"), [draw_arena(config, "validation")]
-    interpreted = Interpreted([train], config.machines, 8, grid.outputs, config.slow)
+    interpreted = Interpreter([train], config.machines, 8, grid.outputs, config.slow)
     compiled = Compiled([train], config.slow)
     there, here = (e.score_graphs([graphs], arenas)[0] for e in (interpreted, compiled))
     np.testing.assert_allclose(there, here, atol=1e-4)

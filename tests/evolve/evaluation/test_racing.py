@@ -5,7 +5,7 @@ import pytest
 
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import INSTANCES_PER_GROUP, WORST
-from evolve.evaluation.evaluator import Interpreted
+from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.pending import wait
 from evolve.running.interrupt import Interrupt
 from evolve.running.log import RunView
@@ -26,7 +26,7 @@ CONFIG = RunConfig(
 )
 
 
-class Whole(Interpreted):
+class Whole(Interpreter):
     """Nobody is asked to take a hurdle, and everybody learns on everything at once."""
 
     def begin(self, wanted, thresholds=None):
@@ -36,22 +36,23 @@ class Whole(Interpreted):
         ]
 
 
-class Counting(Interpreted):
+class Counting(Interpreter):
     """Counts rules times groups that learn."""
 
     learned = 0
 
-    def _start(self, population, places, *args, units=(0, 6), **more):
+    def start(self, population, places, *args, units=(0, 6), **more):
         self.learned += len(places) * (units[1] - units[0])
-        return super()._start(population, places, *args, units=units, **more)
+        return super().start(population, places, *args, units=units, **more)
 
 
 def searched(kind, parents=1):
     variation = CONFIG.variation.model_copy(update={"parents": parents})
-    plan = CONFIG.model_copy(update={"variation": variation}).plan
     train = draw_arena(CONFIG, "train")
     evaluator = kind([train], CONFIG.machines, 16)
-    job = Job(CONFIG, RunView(), train, Lookahead(CONFIG.grid, plan, 3, CONFIG.stop.generations))
+    job = Job(
+        CONFIG, RunView(), train, Lookahead(CONFIG.grid, variation, 3, CONFIG.stop.generations)
+    )
     evaluator.bounds(train)
     before = getattr(evaluator, "learned", 0)
     _search([job], evaluator, Interrupt())
@@ -80,7 +81,7 @@ def test_a_search_finds_the_same_on_fewer_instances(parents, share):
 
 def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
     train = draw_arena(CONFIG, "train")
-    evaluator = Interpreted([train], CONFIG.machines, 64)
+    evaluator = Interpreter([train], CONFIG.machines, 64)
     rng = np.random.default_rng(0)
     graphs = [express(CONFIG.grid, random_genome(CONFIG.grid, rng)).graph for _ in range(60)]
     truth = evaluator.score([evaluator.schedule(g) for g in graphs]).fitness
@@ -95,26 +96,25 @@ def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
 @pytest.mark.parametrize("change", [{"patience": 3}, {"selection": "nsga2"}])
 def test_there_is_no_hurdle_where_parents_may_get_worse(change):
     variation = CONFIG.variation.model_copy(update=change)
-    plan = CONFIG.model_copy(update={"variation": variation}).plan
-    job, _ = searched(Interpreted)
+    job, _ = searched(Interpreter)
     graph = job.lookahead.state.hall[0].phenotype.graph
-    assert score_threshold(plan, job.lookahead.state)(graph) == -np.inf
-    assert score_threshold(CONFIG.plan, job.lookahead.state)(graph) > -np.inf
+    assert score_threshold(variation, job.lookahead.state)(graph) == -np.inf
+    assert score_threshold(CONFIG.variation, job.lookahead.state)(graph) > -np.inf
 
 
 def test_first_parents_stand_in_no_order():
     """The hurdle is that of the worst, wherever it stands."""
-    plan = CONFIG.plan
-    state, offspring = start(CONFIG.grid, plan, 0)
-    apply_scores(plan, state, offspring, dict.fromkeys(unknown(offspring, state.known), 0.5))
+    variation = CONFIG.variation
+    state, offspring = start(CONFIG.grid, variation, 0)
+    apply_scores(variation, state, offspring, dict.fromkeys(unknown(offspring, state.known), 0.5))
     one = offspring.children[0]
     low, high = (Individual(one.genome, one.phenotype, score) for score in (0.1, 0.9))
     state.islands = [[low, high]]
     state.front.clear()
     state.front[0] = high
-    assert score_threshold(plan, state)(high.phenotype.graph) <= low.score
+    assert score_threshold(variation, state)(high.phenotype.graph) <= low.score
     state.hall.maxsize = len(state.hall)  # full of 0.5
-    assert score_threshold(plan, state)(high.phenotype.graph) == low.score
+    assert score_threshold(variation, state)(high.phenotype.graph) == low.score
 
 
 def test_no_cosine_is_above_the_ceiling():

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from evolve.evaluation import compiled
-from evolve.evaluation.arena import WORST, Arena
+from evolve.evaluation.arena import WORST, Arena, Bounds
+from evolve.evaluation.compiled import Compiled
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import ScheduledRule
 from evolve.search.genome import Grid, express, random_genome
@@ -17,9 +18,11 @@ from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
 from substrate.compilation.interpreter import Machine
 from substrate.errors import UserError
+from substrate.hardware import profile
 from substrate.rule import Rule
 from substrate.vocabulary import POST, PRE
 from tasks import FAMILIES
+from tests.support.scores import score_compiled
 
 TERMINALS, FUNCTIONS = ("pre", "post", "w"), ("add", "sub", "mul")
 MACHINE = Machine(TERMINALS, FUNCTIONS)
@@ -73,7 +76,7 @@ def test_the_floor_is_what_the_frozen_network_scores(family):
         0.0 if arena.settings[0].fixed_rules else 1.0
     ]  # company learns beside a frozen projection
     assert np.all(interpreter.score([code("frozen")], rate).score == 0.0)
-    alone = compiled.measure(RULES["frozen"], arena, interpreter.bounds(arena))
+    alone = score_compiled(RULES["frozen"], arena, interpreter.bounds(arena))
     np.testing.assert_allclose(alone.score, 0.0, atol=1e-5)
     bounds = interpreter.bounds(arena)
     assert np.all(bounds.ceiling >= bounds.floor - 1e-6)
@@ -142,7 +145,7 @@ def test_interpreter_and_compiled_rule_give_the_same_scores(interpreter):
     arena = interpreter.arenas[0]
     for name in ("oja", "mettler2021_lr1"):
         together = interpreter.score([code(name)] * 2, [1.0, 0.5], full=True)
-        alone = compiled.measure(RULES[name], arena, interpreter.bounds(arena), (1.0, 0.5))
+        alone = score_compiled(RULES[name], arena, interpreter.bounds(arena), (1.0, 0.5))
         np.testing.assert_allclose(together.score, alone.score, atol=1e-4)
         for metric in ("cos_end", "gain"):
             np.testing.assert_allclose(together.metrics[metric], alone.metrics[metric], atol=1e-3)
@@ -167,7 +170,7 @@ def test_a_wild_rule_does_not_disturb_its_neighbours(interpreter):
 
 def test_a_rule_that_reads_too_much_is_refused(interpreter):
     with pytest.raises(UserError, match=r"sanger.*lat_ord.*does not show.*pre_norm"):
-        compiled.measure(
+        score_compiled(
             RULES["sanger"], interpreter.arenas[0], interpreter.bounds(interpreter.arenas[0])
         )
 
@@ -183,3 +186,46 @@ def test_nothing_recompiles():
     interpreter.score([code("oja")], [0.3])
     interpreter.score([code("oja")], arena=Arena(PCA, SMALL, 9, "train", 10))
     assert interpreter.compilations == 1
+
+
+@pytest.mark.parametrize("hardware", ["ideal", "fixed_point:bits=5", "bss2"])
+def test_a_rule_is_compiled_once_for_a_task_and_a_chip(hardware, monkeypatch):
+    """Not again for other instances, another seed or other constants; again for another chip or other options."""
+    lowered = []
+    lower = compiled.lower
+
+    def counting(rule, constants=None):
+        lowered.append(rule)
+        return lower(rule, constants)
+
+    def compilations(chip, options, seed):
+        before = len(lowered)
+        arena = Arena(PCA, options, seed, "train", 10, profile(chip))
+        rule = RULES["hebb_decay"].with_constants(**{name: 0.5 + seed for name in decay})
+        Compiled([arena]).measure([[rule]], [arena])
+        return len(lowered) - before
+
+    decay = RULES["hebb_decay"].constants
+    monkeypatch.setattr(compiled, "lower", counting)
+    compiled._program.cache_clear()
+    options = PCA.options(dimensions=(3,), samples=130)
+    first = compilations(hardware, options, 0)
+    assert first > 0
+    assert compilations(hardware, options, 1) == 0
+    assert compilations(hardware, PCA.options(dimensions=(3,), samples=130), 2) == 0
+    assert compilations("fixed_point:bits=6", options, 0) > 0
+    assert compilations(hardware, PCA.options(dimensions=(3,), samples=140), 0) > 0
+
+
+def test_a_scale_that_was_given_is_kept():
+    """Whoever measures first does not decide what 0 and 1 mean."""
+    arena = Arena(PCA, SMALL, 0, "train", 10)
+    ours = Interpreter(arena, MACHINE, capacity=8).bounds(arena)
+    assert arena.bounds is None, "measuring changes no arena"
+    other = arena.with_bounds(Bounds(ours.floor - 1, ours.ceiling))
+    for evaluator in (Interpreter(other, MACHINE, capacity=8), Compiled([other])):
+        np.testing.assert_array_equal(evaluator.bounds(other).floor, ours.floor - 1)
+        (measured,) = evaluator.measure([[RULES["frozen"]]], [other])
+        assert np.all(measured["frozen"].score > 0.1)
+    with pytest.raises(AttributeError):
+        other.bounds = ours

@@ -10,10 +10,12 @@ from evolve.commands.cli import app
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
 from evolve.evaluation.arena import WORST
+from evolve.evaluation.compiled import Compiled
+from evolve.evaluation.interpreter import Interpreter
 from evolve.ranking.on_chip import apply_admission, compare
 from evolve.report.seeds import show
 from evolve.search.encode import encode
-from evolve.search.genome import Grid, express
+from evolve.search.genome import express
 from evolve.search.individual import Individual
 from evolve.search.pareto import nsga2
 from rules_zoo import RULES
@@ -32,6 +34,26 @@ def asked(*words):
 def test_a_chip_among_the_settings_is_the_same_as_hardware():
     words = ["rank", "--task", "pca", "--rules", "frozen", "--instances", "10", *FAST, "--json"]
     assert "retained" in json.loads(asked(*words, "--set", "hardware=fixed_point"))["rows"][0]
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "compiled"])
+def test_the_engine_that_is_asked_for_ranks_rules_on_a_chip(engine, monkeypatch):
+    """Both engines find the same; each is really used, and the other is not."""
+    used = []
+    for kind in (Interpreter, Compiled):
+        whole = kind.measure
+        monkeypatch.setattr(
+            kind,
+            "measure",
+            lambda self, *a, whole=whole: used.append(type(self)) or whole(self, *a),
+        )
+    words = ["rank", "--task", "pca", "--hardware", "fixed_point:bits=6", "--rules", "oja,frozen"]
+    words += ["--engine", engine, "--instances", "20", *FAST, "--json"]
+    rows = {r["rule"]: r for r in json.loads(asked(*words))["rows"]}
+    kinds = {"interpreter": Interpreter, "compiled": Compiled}
+    assert used == 2 * [kinds[engine]]  # on the ideal network and on the chip
+    assert rows["oja"]["ideal"] > rows["oja"]["score"] > 0.3
+    assert rows["frozen"]["ideal"] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -179,18 +201,17 @@ def test_searches_under_bss2_find_rules_that_keep_their_score(tmp_path):
 
 def test_cost_on_the_chip_is_a_third_objective():
     """Of two rules as good and as long, the one that reads less stays where cost counts."""
-    grid = Grid(("pre", "post", "w"), ("add", "sub", "mul"), 6)
     config = RunConfig(
         hardware="bss2", variation={"selection": "nsga2", "cost": True}, genes={"columns": 6}
     )
+    grid = config.grid
     rng = np.random.default_rng(0)
     found = {}
     for rule in (Rule("cheap", PRE * PRE + PRE), Rule("dear", PRE * POST + W)):
         genome = encode(grid, from_rule(rule), rng)
         found[rule.name] = Individual(genome, express(grid, genome), 0.5)
-    cost = config.plan.cost
-    assert cost(found["cheap"]) < cost(found["dear"])
+    assert found["cheap"].phenotype.cost < found["dear"].phenotype.cost
     assert set(nsga2(list(found.values()), 2)) == set(found.values())
-    assert nsga2(list(found.values()), 1, cost) == [found["cheap"]]
+    assert nsga2(list(found.values()), 1, cost=True) == [found["cheap"]]
     with pytest.raises(UserError, match="nsga2"):
         validated(RunConfig, {"variation": {"cost": True}}, "It")

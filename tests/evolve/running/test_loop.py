@@ -93,7 +93,7 @@ def test_free_memory_is_returned_again_and_again_while_searches_run(searches, mo
     monkeypatch.setattr(loop, "TIDY", 2)
     monkeypatch.setattr(loop, "release_free_memory", lambda: returned.append(len(rounds) + 1))
     configs = [RunConfig(seed=seed, **SMALL) for seed in range(searches)]
-    lookaheads = [Lookahead(c.grid, c.plan, c.seed, c.stop.generations) for c in configs]
+    lookaheads = [Lookahead(c.grid, c.variation, c.seed, c.stop.generations) for c in configs]
     jobs = [Job(c, Silent(), None, p) for c, p in zip(configs, lookaheads, strict=True)]
     loop._search(jobs, Worthless(), Interrupt())
     assert len(returned) > 2

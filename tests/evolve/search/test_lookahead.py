@@ -3,24 +3,23 @@
 import numpy as np
 import pytest
 
-from evolve.search.islands import Plan
 from evolve.search.lookahead import Lookahead
-from tests.support.searches import GRID, PLANS, Counting, evolve
+from tests.support.searches import GRID, VARIATIONS, Counting, evolve, varying
 
 #: Every way a search can go, and the ways in which looking ahead could go wrong.
 WAYS = [
-    *PLANS,
-    Plan(4, 1, 4, 1, "active", 0.06, migration=3, patience=5),
-    Plan(2, 6, 8, 2, "gene", 0.05, migration=4, patience=4),
-    Plan(1, 1, 4, 1, "gene", 0.06, memory=12),
-    Plan(4, 1, 4, 1, "active", 0.06, memory=40, patience=6, spread=3),
-    Plan(3, 8, 8, 2, "active", 0.06, migration=3, selection="nsga2", patience=8),
+    *VARIATIONS,
+    varying(4, 1, 4, 1, "active", 0.06, migration=3, patience=5),
+    varying(2, 6, 8, 2, "gene", 0.05, migration=4, patience=4),
+    varying(1, 1, 4, 1, "gene", 0.06, memory=12),
+    varying(4, 1, 4, 1, "active", 0.06, memory=40, patience=6, spread=3),
+    varying(3, 8, 8, 2, "active", 0.06, migration=3, selection="nsga2", patience=8),
 ]
 
 
-def piloted(plan, seed, generations, lanes):
+def piloted(variation, seed, generations, lanes):
     """Tallies, final genomes and the number of rounds."""
-    lookahead, fitness = Lookahead(GRID, plan, seed, generations), Counting()
+    lookahead, fitness = Lookahead(GRID, variation, seed, generations), Counting()
     stats_of_all, rounds = [], 0
     while not lookahead.done:
         wanted = lookahead.wanted(lanes)
@@ -30,28 +29,28 @@ def piloted(plan, seed, generations, lanes):
     return stats_of_all, [[i.genome for i in k] for k in lookahead.state.islands], rounds
 
 
-@pytest.mark.parametrize("plan", WAYS)
+@pytest.mark.parametrize("variation", WAYS)
 @pytest.mark.parametrize("lanes", [1, 16, 64])
-def test_the_search_is_the_same(plan, lanes):
-    state, stats_of_all, _ = evolve(plan, seed=5, generations=80)
-    ahead, genomes, _ = piloted(plan, 5, 80, lanes)
+def test_the_search_is_the_same(variation, lanes):
+    state, stats_of_all, _ = evolve(variation, seed=5, generations=80)
+    ahead, genomes, _ = piloted(variation, 5, 80, lanes)
     assert sum(t.evaluated for t in stats_of_all) == state.evaluations
     assert ahead == stats_of_all
     assert genomes == [[i.genome for i in k] for k in state.islands]
 
 
 def test_fewer_calls_are_made():
-    plan = Plan(1, 1, 4, 1, "gene", 0.06)
-    _, _, alone = piloted(plan, 0, 300, 1)
-    _, _, ahead = piloted(plan, 0, 300, 32)
+    variation = varying(1, 1, 4, 1, "gene", 0.06)
+    _, _, alone = piloted(variation, 0, 300, 1)
+    _, _, ahead = piloted(variation, 0, 300, 32)
     assert ahead < alone / 2
 
 
 def test_the_random_state_is_where_the_search_is():
     """What was foreseen and thrown away leaves no trace in the generator."""
-    plan = PLANS[0]
-    state, _, _ = evolve(plan, seed=1, generations=40)
-    lookahead, fitness = Lookahead(GRID, plan, 1, 40), Counting()
+    variation = VARIATIONS[0]
+    state, _, _ = evolve(variation, seed=1, generations=40)
+    lookahead, fitness = Lookahead(GRID, variation, 1, 40), Counting()
     while not lookahead.done:
         wanted = lookahead.wanted(64)
         list(lookahead.advance(dict(zip(wanted, fitness(list(wanted.values())), strict=True))))

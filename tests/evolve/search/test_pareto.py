@@ -8,7 +8,7 @@ import pytest
 from deap import tools
 from sympy import expand
 
-from evolve.config.run_config import NSGA2, RunConfig
+from evolve.config.run_config import RunConfig
 from evolve.config.settings import validated
 from evolve.expressions.symbolic import rule_complexity
 from evolve.report.front_table import front_rows, markdown
@@ -16,14 +16,15 @@ from evolve.running.result import Candidate
 from evolve.running.select_champion import choose_champion
 from evolve.search import islands, pareto
 from evolve.search.genome import Genome, Grid, express, random_genome
-from evolve.search.islands import Individual, Plan
+from evolve.search.islands import Individual
 from evolve.search.pareto import Point, knee, nsga2, steps
+from evolve.search.variation import NSGA2
 from rules_zoo import RULES
 from substrate import POST, PRE, W
 from substrate.errors import UserError
-from tests.support.searches import GRID, Counting, begin, evolve
+from tests.support.searches import GRID, Counting, begin, evolve, varying
 
-PLAN = Plan(3, 12, 12, 2, "active", 0.06, migration=5, selection="nsga2")
+VARIATION = varying(3, 12, 12, 2, "active", 0.06, migration=5, selection="nsga2")
 
 
 def individuals(count, seed=0):
@@ -99,7 +100,7 @@ def test_a_formula_is_kept_once_in_its_shortest_form():
 
 
 def test_a_search_keeps_fronts_and_reaches_the_top():
-    state, stats_of_all, fitness = evolve(PLAN, seed=1, generations=150, fitness=Approaching())
+    state, stats_of_all, fitness = evolve(VARIATION, seed=1, generations=150, fitness=Approaching())
     assert [t.best for t in stats_of_all] == sorted(t.best for t in stats_of_all)
     assert stats_of_all[-1].best == 1.0
     assert len(fitness.asked) == state.evaluations
@@ -110,29 +111,29 @@ def test_a_search_keeps_fronts_and_reaches_the_top():
         3,
     ]  # nothing of two operations is nearer, nothing longer than Oja's rule better
     for island in state.islands:
-        assert len(island) <= PLAN.parents
+        assert len(island) <= VARIATION.parents
         assert len({i.phenotype.key for i in island}) == len(island)
         assert island[0].score == max(i.score for i in island)
 
 
 def test_a_seed_decides_it():
-    (a, first, _), (b, second, _) = evolve(PLAN, seed=3), evolve(PLAN, seed=3)
+    (a, first, _), (b, second, _) = evolve(VARIATION, seed=3), evolve(VARIATION, seed=3)
     assert first == second
     assert [i.genome for k in a.islands for i in k] == [i.genome for k in b.islands for i in k]
     assert a.rng.bit_generator.state == b.rng.bit_generator.state
 
 
 def test_tournaments_prefer_those_listed_first():
-    plan = Plan(1, 20, 400, 3, "active", 0.06, selection="nsga2")
-    state, _ = begin(plan, 0, Counting())
+    variation = varying(1, 20, 400, 3, "active", 0.06, selection="nsga2")
+    state, _ = begin(variation, 0, Counting())
     island = state.islands[0]
-    places = [island.index(p) for p in islands._pick(plan, state.islands, state.rng)]
+    places = [island.index(p) for p in islands._pick(variation, state.islands, state.rng)]
     assert np.mean(places) == pytest.approx(len(island) / 4 - 0.5, abs=0.6)
 
 
 def test_a_shorter_form_found_later_enters_the_archive():
     """Nothing is evaluated twice, and yet the front holds every formula at its shortest length."""
-    state, _, _ = evolve(PLAN, generations=30)
+    state, _, _ = evolve(VARIATION, generations=30)
     for island in state.islands:
         for i in island:
             assert state.front[i.size].score >= i.score
@@ -200,16 +201,20 @@ def test_the_simplest_within_one_standard_error_is_chosen():
 
 
 def test_settings_suit_the_selection_unless_given():
-    plan = validated(RunConfig, {"variation": {"selection": "nsga2", "children": 8}}, "It").plan
-    assert (plan.parents, plan.tournament, plan.islands) == (
+    variation = validated(
+        RunConfig, {"variation": {"selection": "nsga2", "children": 8}}, "It"
+    ).variation
+    assert (variation.parents, variation.tournament, variation.islands) == (
         NSGA2["parents"],
         NSGA2["tournament"],
         NSGA2["islands"],
     )
-    assert (plan.children, plan.spread) == (8, NSGA2["spread"])
-    one = validated(RunConfig, {"variation": {"selection": "nsga2", "islands": 1}}, "It").plan
+    assert (variation.children, variation.spread) == (8, NSGA2["spread"])
+    one = validated(RunConfig, {"variation": {"selection": "nsga2", "islands": 1}}, "It").variation
     assert one.factors == (1.0,)
-    assert validated(RunConfig, {}, "It").plan == Plan(64, 1, 4, 1, "active", 0.06, 10)
+    assert validated(RunConfig, {}, "It").variation == varying(
+        64, 1, 4, 1, "active", 0.06, migration=10
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import sympy
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import WORST, Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.tuning.objective import Objective
@@ -20,6 +19,7 @@ from substrate.functions import pdiv
 from substrate.rule import Rule, Slow
 from substrate.vocabulary import POST, PRE, VOCABULARY, W, names
 from tasks import FAMILIES
+from tests.support.scores import score_compiled
 
 PCA = FAMILIES["pca"]
 a, b, z, theta = names("a b z theta")
@@ -67,7 +67,7 @@ def grid(objective):
 
 
 def fitness(rule, where):
-    return float(compiled.measure(rule, *where).fitness[0])
+    return float(score_compiled(rule, *where).fitness[0])
 
 
 def values(rule, seed=0):
@@ -134,7 +134,7 @@ def test_a_score_does_not_depend_on_company_or_slopes(objective, train):
     together = objective.score(points)
     np.testing.assert_array_equal(objective.score(points[:1]).fitness, together.fitness[:1])
     np.testing.assert_allclose(objective.climb(points).fitness, together.fitness, atol=1e-5)
-    alone = compiled.measure(OJA, *train)
+    alone = score_compiled(OJA, *train)
     np.testing.assert_allclose(alone.fitness[0], together.fitness[0], atol=1e-5)
 
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate import PRE, Rule
@@ -21,6 +20,7 @@ from substrate.networks.predictive import predictive
 from substrate.networks.recurrent import RecurrentWeights, TrialInput, rnn
 from substrate.synapses import learn, start
 from tasks import FAMILIES
+from tests.support.scores import score_compiled
 
 
 def test_random_numbers_are_uniform_and_normal_and_depend_on_every_key():
@@ -113,7 +113,7 @@ def test_networks_with_a_memory_of_their_own_honour_a_chip(family):
     chip = replace(profile("fixed_point:bits=6,rounding=stochastic,period=5,gain=0.2"), tau=0.2)
     here = Arena(FAMILIES[family], FAMILIES[family].options(**cheap), 0, "train", 10, chip)
     rule, unit = RULES[FAMILIES[family].rival], Bounds(np.zeros((1, 10)), np.ones((1, 10)))
-    quality = compiled.measure(rule, here, unit).quality
+    quality = score_compiled(rule, here, unit).quality
     assert np.isfinite(quality).all()
     other = Arena(FAMILIES[family], FAMILIES[family].options(**cheap), 0, "train", 10)
-    assert not np.array_equal(quality, compiled.measure(rule, other, unit).quality)
+    assert not np.array_equal(quality, score_compiled(rule, other, unit).quality)

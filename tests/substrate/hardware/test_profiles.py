@@ -9,7 +9,6 @@ import pytest
 
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import load, validated
-from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import ScheduledRule
@@ -21,6 +20,7 @@ from substrate.compilation.interpreter import Machine
 from substrate.hardware import PROFILES, cost, profile
 from substrate.hardware._fixed import Fixed
 from tasks import FAMILIES
+from tests.support.scores import score_compiled
 
 ROOT = Path(__file__).parents[3]
 PCA = FAMILIES["pca"]
@@ -43,7 +43,7 @@ def published(hardware, instances=10):
 def qualities(hardware, rule="oja", instances=10):
     """Quality on every data set of the published search, on this hardware."""
     arena, unit = published(hardware, instances)
-    return compiled.measure(RULES[rule], arena, unit).quality[0, 0]
+    return score_compiled(RULES[rule], arena, unit).quality[0, 0]
 
 
 def test_the_published_table_of_bits_and_rounding():
@@ -102,7 +102,7 @@ def test_the_ideal_profile_is_nothing():
     plain, ideal = (Arena(PCA, options, 0, "train", 10, h) for h in (None, profile("ideal")))
     assert jax.tree.structure(plain.episodes) == jax.tree.structure(ideal.episodes)
     unit = Bounds(np.zeros((1, 10)), np.ones((1, 10)))
-    a, b = (compiled.measure(RULES["oja"], arena, unit).quality for arena in (plain, ideal))
+    a, b = (score_compiled(RULES["oja"], arena, unit).quality for arena in (plain, ideal))
     np.testing.assert_array_equal(a, b)
 
 
@@ -122,7 +122,7 @@ def test_company_does_not_change_a_bit_and_both_engines_agree(name):
     together = interpreter.score(codes("oja", "hebb", "mettler2021_lr1", "instar")).quality
     alone = interpreter.score(codes("oja")).quality[0]
     np.testing.assert_array_equal(together[0], alone)
-    own = compiled.measure(RULES["oja"], here, interpreter.bounds(here)).quality[0]
+    own = score_compiled(RULES["oja"], here, interpreter.bounds(here)).quality[0]
     exact = isinstance(PROFILES[name].arithmetic, Fixed)
     np.testing.assert_allclose(alone, own, atol=1e-5 if exact else 0.05)
 
