@@ -24,7 +24,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HEBBARIUM_CACHE") or Path(home) / "hebbarium" / "xla")
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may use, which on a shared machine are not all there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -45,7 +45,7 @@ def configure(cores: int | None = None, cache: bool = True) -> None:
     missing = [flag for flag in _XLA_FLAGS if flag.split("=")[0] not in flags]
     os.environ["XLA_FLAGS"] = " ".join([flags, *missing]).strip()
     with suppress(RuntimeError):  # too late: a computation has run, and JAX stays as it is
-        jax.config.update("jax_num_cpu_devices", cores or _usable_cores())
+        jax.config.update("jax_num_cpu_devices", cores or usable_cores())
     if cache and os.environ.get("HEBBARIUM_CACHE", "") != "off":
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

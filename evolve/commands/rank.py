@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from evolve.config.forecast import require_room_to_rank
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, setting, validated
 from evolve.evaluation.arena import Arena
@@ -41,6 +42,7 @@ def ranking(
     config: RunConfig, names: str | None, instances: int, tune_rate: bool, folder: Path
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
+    require_room_to_rank(config, instances, tune_rate)
     arena = Arena(config.family, config.task_options, config.seed, "test", instances)
     rules = _wanted(names, folder, arena)
     training = None
@@ -59,6 +61,7 @@ def ranking_on_chip(
     config: RunConfig, names: str | None, instances: int, tune_rate: bool, folder: Path
 ) -> ChipTable:
     """The same on the chips of a hardware profile that nobody searched on, beside the ideal network."""
+    require_room_to_rank(config, instances, tune_rate)
     few = Arena(config.family, config.task_options, config.seed, "test", 10)
     rules = _wanted(names, folder, few)
     return compare(config, list(rules.values()), RULES, instances, tune_rate)

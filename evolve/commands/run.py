@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 
 from evolve.config.engine_choice import Choice, decide
+from evolve.config.forecast import require_room
 from evolve.config.run_config import RunConfig
 from evolve.report.artifacts import write_artifacts
 from evolve.running.log import Recorder, RunView
@@ -28,6 +29,7 @@ POINTS = 40
 def launch(config: RunConfig, folder: Path, view: RunView) -> tuple[str, Result]:
     """Run a configuration with everything recorded in the store of a folder."""
     configure()
+    require_room(config)
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
     config, choice = decide(config)
@@ -51,6 +53,7 @@ def launch_seeds(
     Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric.
     """
     configure()
+    require_room(config, seeds)
     config, choice = decide(config)
     view.phase(f"engine: {choice}")
     configs = [config.model_copy(update={"seed": config.seed + i}) for i in range(seeds)]

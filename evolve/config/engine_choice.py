@@ -12,14 +12,11 @@ in place of `auto`, and repeating it from there chooses nothing.
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, NamedTuple
-
-import jax
-import numpy as np
+from typing import NamedTuple
 
 from evolve.config.run_config import RunConfig
+from evolve.config.shapes import shapes
 from evolve.evaluation.compiled import RULES_PER_PROGRAM
-from tasks.base import draw_instances
 
 #: Instructions of a typical rule in a search, and the share of children whose formula is new.
 TYPICAL, NEW = 8, 0.3
@@ -76,7 +73,7 @@ class Choice(NamedTuple):
 
 
 def choose_engine(work: Workload, requested: str = "auto", costs: Costs = COSTS) -> Choice:
-    """The cheaper engine, or the one that was requested for."""
+    """The cheaper engine, or the one that was requested."""
     updates = 1e-9 * work.runs * work.updates
     interpreter = costs.start + updates * (
         costs.interpreted + costs.instruction * work.instructions
@@ -90,21 +87,19 @@ def choose_engine(work: Workload, requested: str = "auto", costs: Costs = COSTS)
 
 def size(config: RunConfig, instances: int) -> tuple[float, int]:
     """Updates of one rule on so many instances per setting, and the arrays of weights."""
-    total = arrays = 0
-    for index, setting in enumerate(config.settings):
-        episode: Any = draw_instances(setting, (config.seed, index), "train", range(1))
-        weights = jax.tree.leaves(episode.w0)
-        synapses = sum(int(np.prod(w.shape)) for w in weights)
-        total += synapses * len(jax.tree.leaves(episode.drive)[0]) * setting.network.updates
-        arrays = max(arrays, len(weights))
-    return float(total * instances), arrays
+    found = shapes(config)
+    return float(sum(s.updates for s in found) * instances), max(s.arrays for s in found)
+
+
+def search_work(config: RunConfig) -> Workload:
+    """What a search has to do, if all of its new formulas learned on all instances."""
+    variation, generations = config.variation, config.stop.generations
+    new = NEW * variation.islands * variation.children
+    rules, programs = max(1, round(new * generations)), ceil(new / RULES_PER_PROGRAM) * generations
+    return Workload(rules, programs, rules, *size(config, config.instances.train))
 
 
 def decide(config: RunConfig) -> tuple[RunConfig, Choice]:
     """Put the engine that a search is to use in the place of `auto`."""
-    variation, generations = config.variation, config.stop.generations
-    new = NEW * variation.islands * variation.children
-    rules, programs = max(1, round(new * generations)), ceil(new / RULES_PER_PROGRAM) * generations
-    work = Workload(rules, programs, rules, *size(config, config.instances.train))
-    choice = choose_engine(work, config.engine)
+    choice = choose_engine(search_work(config), config.engine)
     return config.model_copy(update={"engine": choice.engine}), choice

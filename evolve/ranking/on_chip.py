@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from evolve.config.engine_choice import Choice
+from evolve.config.forecast import require_room_to_rank
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import WORST, Arena
 from evolve.ranking import engine
@@ -140,6 +141,7 @@ def swept(
     config: RunConfig, rule: Rule, grid: Sequence[Point], instances: int
 ) -> tuple[float, list[Cell]]:
     """A rule's ideal score, and its scores on a grid of formats, on test instances."""
+    require_room_to_rank(config, instances, tune_rate=False)
     ideal, chip = arenas(config, "test", instances)
     here = engine.build(engine.choose(config, 1, instances), ideal, capacity=16)
     row = rank_rules([rule], ideal, here)[0]

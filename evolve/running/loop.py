@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolve.config.engine_choice import decide
+from evolve.config.forecast import require_room
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.compiled import Compiled
@@ -86,8 +87,9 @@ def run_together(
 
     A wish may end them early; by default it is Ctrl-C.
     """
-    logs[0].phase("drawing instances and compiling")
     first = configs[0]
+    require_room(first, len(configs))
+    logs[0].phase("drawing instances and compiling")
     jobs = [
         Job(c, log, draw_arena(c, "train"), _pilot(c, founder))
         for c, log in zip(configs, logs, strict=True)
