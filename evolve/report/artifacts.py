@@ -13,7 +13,7 @@ from evolve.evaluation.arena import Arena, with_chip
 from evolve.exports import export
 from evolve.expressions.one_line import equations
 from evolve.expressions.symbolic import text
-from evolve.ranking.compare import difference
+from evolve.ranking.compare import difference, p_value_text
 from evolve.report.front_table import front_rows, markdown
 from evolve.running.result import Result
 from evolve.tracking.run_log import RunLog
@@ -112,7 +112,7 @@ def summary(run_id: str, result: Result) -> str:
         gap = difference(row, result.champion_row)
         lines.append(
             f"| {row.rule} | {row.score:.3f} | {row.low:.3f} to {row.high:.3f} "
-            f"| {gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) | {gap.p:.2g} |"
+            f"| {gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) | {p_value_text(gap.p)} |"
         )
     if result.chips is not None:
         config = result.chips.config

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evolve.ranking.compare import Difference
+from evolve.ranking.compare import Difference, p_value_text
 from evolve.ranking.held_out_chips import KEPT, LEVEL, kept
 from evolve.report.display import run_record
 from evolve.running.result import Result
@@ -164,7 +164,7 @@ def _on_chips(record: Mapping[str, Any]) -> Grid:
             *own,
             f"{row['score']:.3f}",
             f"{gap['mean']:+.3f}",
-            f"{gap['p']:.2g}",
+            p_value_text(gap["p"]),
             f"{row['retained']:.0%}",
             *(f"{value:.3g}" for value in row["cost"].values()),
             r["champion"]["expression"],
