@@ -6,9 +6,10 @@ A constant c moves on an axis u that starts at 0 from its first value,
     c = 0.1 * sinh(u)         if it is 0
 
 Climbs (BFGS with backtracking, several at once as lanes of one program) follow slopes; where a rule jumps, or slopes
-lead nowhere, CMA-ES (Hansen & Ostermeier 2001, Evol. Comput. 9(2):159-195, as in DEAP) samples instead. It also does
-the last polish, since the mean over few instances is rough at small scales: a neuron that starts orthogonal to its
-goal turns either way at the slightest push. What is kept is the best point that was scored, if it beats the start.
+lead nowhere, CMA-ES (Hansen & Ostermeier 2001, Evol. Comput. 9(2):159-195, as in the library `cmaes`) samples
+instead. It also does the last polish, since the mean over few instances is rough at small scales: a neuron that
+starts orthogonal to its goal turns either way at the slightest push. What is kept is the best point that was scored,
+if it beats the start.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import sympy
-from deap import cma
+from cmaes import CMA
 
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.tuning.objective import LANES, SLOPE_LANES, Objective, Points
@@ -152,12 +153,6 @@ class Climb:
         return np.isfinite(self.value) and reach < SHORTEST
 
 
-class Sample(list[float]):
-    """A point as DEAP's strategy wants it."""
-
-    fitness: float = -np.inf
-
-
 def tune(
     rule: Rule,
     arena: Arena,
@@ -263,16 +258,12 @@ def _evolve(
     limit: int,
     rng: np.random.Generator,
 ) -> None:
-    """CMA-ES around the best point; the normal numbers come from `rng`, not from NumPy's global state."""
-    strategy = cma.Strategy(best.u, sigma, lambda_=LANES)
-    while objective.evaluations < limit and strategy.sigma * strategy.diagD[-1] > SHORTEST:
-        z = rng.standard_normal((strategy.lambda_, strategy.dim))
-        u = strategy.centroid + strategy.sigma * z @ strategy.BD.T
+    """CMA-ES around the best point, until the samples lie closer together than the shortest step."""
+    strategy = CMA(best.u, sigma, population_size=LANES, seed=int(rng.integers(2**31)))
+    while objective.evaluations < limit and not strategy.should_stop():
+        u = np.array([strategy.ask() for _ in range(LANES)])
         points = objective.score(axes.constants(u))
         best.see(u, points, "evolution")
-        population = [Sample(row) for row in u]
-        for sample, value in zip(population, points.guide, strict=True):
-            sample.fitness = float(value)
-        strategy.update(population)
-        if strategy.cond > 1e6:  # the next eigenvalues would not be positive
+        strategy.tell(list(zip(u, -points.guide, strict=True)))  # it minimises
+        if u.std(axis=0).max() < SHORTEST:
             return
