@@ -26,7 +26,7 @@ class Blocks:
     settings
         Shapes of network and instance.
     layout
-        How its orders are laid out.
+        How blocks are laid out in its table.
     groups
         Groups of instances of every setting.
     slow
@@ -41,7 +41,7 @@ class Blocks:
     def run(self, table: Array, episodes: Any, full: bool) -> tuple[Any, ...]:
         """Of every setting quality, ceiling and, with `full`, metrics, (block, group, GROUP, lane) each.
 
-        The table of orders is (block, word), episodes are (arena, group, ...).
+        The table is (block, word), episodes are (arena, group, ...).
         """
         pairs = zip(self.settings, episodes, strict=True)
         return tuple(self._setting(i, *pair, table, full) for i, pair in enumerate(pairs))
@@ -55,15 +55,13 @@ class Blocks:
         begin, end = jnp.clip(units - index * groups, 0, groups)
         merged = can_merge_lanes(episodes, self.layout.width, leading=2)
 
-        def on(tier: int, order: BlockSpec, group: Array) -> Any:
-            mine = jax.tree.map(
-                lambda a: _lanes(a, merged), self.layout.programs(order.codes, tier)
-            )
-            length = dict(zip(self.layout.outputs, order.lengths, strict=True))
+        def on(tier: int, spec: BlockSpec, group: Array) -> Any:
+            mine = jax.tree.map(lambda a: _lanes(a, merged), self.layout.programs(spec.codes, tier))
+            length = dict(zip(self.layout.outputs, spec.lengths, strict=True))
             plasticity = with_fixed(
                 interpret(mine, length, self.layout.machines[tier], self.slow), setting.fixed_rules
             )
-            arenas = order.arenas if self.layout.mixed else order.arenas[0]
+            arenas = spec.arenas if self.layout.mixed else spec.arenas[0]
 
             def mine_of(array: Array) -> Array:
                 """(..., K, 1), or with an arena for every individual (..., K, P)."""
@@ -84,9 +82,9 @@ class Blocks:
                 setting,
                 plasticity,
                 episode,
-                order.gains,
+                spec.gains,
                 merged,
-                chunks=order.chunks,
+                chunks=spec.chunks,
                 window=window,
                 full=full,
             )
@@ -94,8 +92,8 @@ class Blocks:
 
         def at(block: Array, group: Array) -> Any:
             machines = [partial(on, tier) for tier in range(len(self.layout.machines))]
-            order = self.layout.unpack(table[block])
-            return lax.switch(order.tier, machines, order, group)
+            spec = self.layout.unpack(table[block])
+            return lax.switch(spec.tier, machines, spec, group)
 
         def one(i: Array, results: Any) -> Any:
             block, group = i // (end - begin), begin + i % (end - begin)
@@ -109,7 +107,7 @@ class Blocks:
 
 
 def _lanes(code: Array, merged: bool) -> Array:
-    """Repeat code (segment, SEGMENT, 1, P) for every instance of a group if the lanes are folded."""
+    """Repeat code (segment, SEGMENT, 1, P) for every instance of a group if the lanes are merged."""
     if not merged:
         return code
     *front, _, individuals = code.shape

@@ -50,14 +50,14 @@ class Block(NamedTuple):
     """Individuals that learn together on one arena."""
 
     members: list[int]  # places in the population
-    arenas: list[int]  # of the members
+    arenas: list[int]  # of the members: the search that each belongs to
     length: int  # instructions of the longest member
     tier: int
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How individuals are laid out: a call is one table of words, a row a block, as one table is sent at once."""
+    """How individuals are laid out: a call is one table of words, a row a block, so that it is sent in one piece."""
 
     machines: tuple[Polynomials | Machine, ...]
     outputs: tuple[str, ...]  # names of the equations
@@ -70,21 +70,21 @@ class Layout:
         self,
         population: Sequence[ScheduledRule],
         places: Sequence[int],
-        runs: Sequence[int] | np.ndarray,
+        searches: Sequence[int] | np.ndarray,
     ) -> Iterator[list[Block]]:
         """Cut the individuals in these places into blocks, as many as fit into a call."""
         length = [codes.length for codes in population]
         tier = [codes.tier for codes in population]
-        arena = [0] * len(population) if self.mixed else runs
+        search = [0] * len(population) if self.mixed else searches
         blocks: list[Block] = []
-        for i in sorted(places, key=lambda i: (tier[i], arena[i], -length[i])):
+        for i in sorted(places, key=lambda i: (tier[i], search[i], -length[i])):
             block = blocks[-1] if blocks else Block([], [], 0, -1)
             fits = 0 < len(block.members) < self.width and block.tier == tier[i]
-            if fits and (self.mixed or block.arenas[0] == runs[i]):
+            if fits and (self.mixed or block.arenas[0] == searches[i]):
                 block.members.append(i)
-                block.arenas.append(int(runs[i]))
+                block.arenas.append(int(searches[i]))
             else:
-                blocks.append(Block([i], [int(runs[i])], length[i], tier[i]))
+                blocks.append(Block([i], [int(searches[i])], length[i], tier[i]))
         blocks.sort(key=lambda b: (b.tier, b.length), reverse=True)
         for first in range(0, len(blocks), self.blocks):
             yield blocks[first : first + self.blocks]
@@ -97,7 +97,7 @@ class Layout:
 
     @cached_property
     def _starts(self) -> tuple[int, ...]:
-        """Where in a row every part of an order begins, and where the row ends."""
+        """Where in a row every part of a block's specification begins, and where the row ends."""
         room = max(sum(a.size for a in arrays) for arrays, _ in self._shapes)
         sizes = (len(self.outputs), 2, 1, 1, self.width, self.width, room)
         return tuple(accumulate(sizes, initial=0))

@@ -17,7 +17,7 @@ from substrate.compilation.graph import Graph
 from substrate.hardware import Cost, as_implemented, cost, graph_violations, violations
 from substrate.rule import Rule
 
-#: Chips on which a run's champion is judged.
+#: Chips on which the champion of a run is measured.
 MANY = 30
 
 
@@ -75,7 +75,7 @@ def compare(
     known
         Names of rules that may be the baseline.
     tune
-        Whether every rule gets the learning rate that suits it, on the ideal network and on the chip apart.
+        Whether every rule gets the learning rate that suits it, once for the ideal network and once for the chip.
     """
     ideal, chip = arenas(config, "test", instances)
     choice = engine.choose(config, len(rules), instances, tune, networks=2)

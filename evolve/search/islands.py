@@ -31,7 +31,7 @@ from substrate.compilation.graph import Graph
 
 
 class GenerationStats(NamedTuple):
-    """What happened in one generation."""
+    """What happened in one generation: scores, and counts of children."""
 
     best: float
     median: float
@@ -134,7 +134,7 @@ def breed(
 
 
 def stale(variation: Variation, ages: Sequence[IslandAge], generation: int) -> frozenset[int]:
-    """The islands whose patience is at its end."""
+    """The islands that have not improved for as long as they are given."""
     if not variation.patience:
         return frozenset()
     return frozenset(
@@ -143,7 +143,7 @@ def stale(variation: Variation, ages: Sequence[IslandAge], generation: int) -> f
 
 
 def unknown(offspring: Offspring, known: ScoreCache) -> dict[Key, Graph]:
-    """The formulas of a brood that have no score yet, each once."""
+    """The formulas of the offspring that have no score yet, each once."""
     return {
         c.phenotype.key: c.phenotype.graph for c in offspring.novel if c.phenotype.key not in known
     }
@@ -158,7 +158,7 @@ def score_threshold(variation: Variation, state: SearchState) -> Callable[[Graph
     if variation.selection != "score" or variation.patience or not state.islands[0][0].scored:
         return lambda graph: -np.inf
     kept = state.hall[-1].score if len(state.hall) == state.hall.maxsize else -np.inf
-    # The first parents stand in no order.
+    # The first parents are not sorted.
     least = min(kept, *(parent.score for island in state.islands for parent in island))
     front = state.front
 
@@ -172,9 +172,9 @@ def score_threshold(variation: Variation, state: SearchState) -> Callable[[Graph
 def apply_scores(
     variation: Variation, state: SearchState, offspring: Offspring, found: Mapping[Key, float]
 ) -> GenerationStats:
-    """Score a brood, archive it, and let it compete; what was found is what was unknown of it.
+    """Score the offspring, archive it, and let it compete; `found` holds the scores that were unknown.
 
-    The first brood has no competitors: its children are the parents.
+    The first generation has no competitors: its children are the parents.
     """
     fresh = []
     for child in offspring.novel:

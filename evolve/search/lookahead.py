@@ -1,13 +1,13 @@
-"""Looking ahead: a search that waits for scores foresees which formulas it will need next.
+"""Looking ahead: a search that waits for scores breeds the next generations on a guess, to know what they need.
 
-Most children are worse than their parents, so the next generations can be bred on the guess that every unknown
-child is. Their formulas are evaluated in the same call as those needed now, and the generations are then concluded
-one by one with true scores. Where one contradicts the guess, the rest of what was foreseen is thrown away, and the
-random state is put back to where the search really is. The search is the same to the last bit; only the number of
+Most children are worse than their parents, so the guess is that every child whose formula is unknown is. The formulas
+of the generations bred ahead are evaluated in the same call as those needed now, and the generations are then
+concluded one by one with true scores. Where a score contradicts the guess, the later generations are thrown away, and
+the random state is put back to where the search really is. The search is the same to the last bit; only the number of
 calls differs.
 
 With NSGA-II the guess would hardly ever hold, as most new formulas find a place for their size; and what an island
-that is drawn anew becomes cannot be guessed at all. Nothing is foreseen beyond either.
+that is drawn anew becomes cannot be guessed at all. Nothing is bred ahead beyond either.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from evolve.search.islands import (
 from evolve.search.variation import Variation
 from substrate.compilation.graph import Graph
 
-#: At most so many generations are foreseen at a time.
+#: At most so many generations are bred ahead at a time.
 HORIZON = 64
 
 
@@ -65,8 +65,8 @@ class Lookahead:
         self.state, offspring = start(grid, variation, seed, founders)
         random = self.state.rng.bit_generator.state
         self._speculated = [Speculated(offspring, random, [])]
-        # Scores of what was foreseen and not needed yet. The graph belongs to it: the same formula computed in
-        # another order rounds differently, and the search would take another way than without foresight.
+        # Scores of formulas that were bred ahead and not needed yet. The graph belongs to the key: the same formula
+        # computed in another order rounds differently, and the search would differ from one that does not look ahead.
         self._found: dict[Key, tuple[Graph, float]] = {}
         self._pending: dict[Key, Graph] = {}
 
@@ -76,7 +76,7 @@ class Lookahead:
         return not self._speculated and self.state.generation >= self.generations
 
     def wanted(self, lanes: int) -> dict[Key, Graph]:
-        """The formulas that the next generation needs, and foreseen ones for the lanes that would be idle."""
+        """The formulas that the next generation needs, and those of later ones for lanes that would be idle."""
         state = self.state
         if self._speculated:  # the first generation
             self._pending = unknown(self._speculated[0].offspring, state.known)
@@ -126,7 +126,7 @@ class Lookahead:
                 child.score_ = found[key][1]
 
     def advance(self, scores: Mapping[Key, float]) -> Iterator[GenerationStats]:
-        """Conclude the generations that were foreseen, as far as the guess holds."""
+        """Conclude the generations that were bred ahead, as far as the guess holds."""
         self._found |= {key: (self._pending[key], score) for key, score in scores.items()}
         speculated, self._speculated = self._speculated, []
         for offspring, random, parents in speculated:

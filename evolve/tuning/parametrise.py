@@ -35,10 +35,10 @@ def extract_constants(rule: Rule, gains: bool = False) -> Rule:
     A rule with further constants `c0`, `c1`, ..., in the order in which SymPy keeps the expression.
     """
     taken = {*VOCABULARY, *rule.constants, *(s.name for s in rule.slow)}
-    lifter = _Lifter(frozenset(rule.constants), taken, gains)
-    changes = {p: lifter.visit(e, not gains) for p, e in rule.changes.items()}
-    slow = tuple(replace(s, rate=lifter.visit(s.rate, not gains)) for s in rule.slow)
-    return replace(rule, dw=changes, slow=slow, constants={**rule.constants, **lifter.values})
+    extractor = _Extractor(frozenset(rule.constants), taken, gains)
+    changes = {p: extractor.visit(e, not gains) for p, e in rule.changes.items()}
+    slow = tuple(replace(s, rate=extractor.visit(s.rate, not gains)) for s in rule.slow)
+    return replace(rule, dw=changes, slow=slow, constants={**rule.constants, **extractor.values})
 
 
 def substituted(rule: Rule, exact: Mapping[str, Expr] | None = None) -> Rule:
@@ -73,7 +73,7 @@ def _number(value: float) -> Expr:
     return Integer(int(value)) if value == int(value) else Float(value)
 
 
-class _Lifter:
+class _Extractor:
     """One walk over the equations of a rule; `values` collects the constants that it makes."""
 
     def __init__(self, known: frozenset[str], taken: set[str], gains: bool) -> None:
@@ -88,7 +88,7 @@ class _Lifter:
         return names(name)[0]
 
     def visit(self, node: Expr, owned: bool) -> Expr:
-        """Lift a subexpression; `owned` if a factor on the whole of it is not wanted."""
+        """Name the numbers of a subexpression; `owned` if a factor on the whole of it is not wanted."""
         if node.is_number:
             return node if owned and abs(node) == 1 and self.gains else self.constant(node)
         if node.is_Add:
@@ -98,7 +98,7 @@ class _Lifter:
         return self._product(node, owned)
 
     def _product(self, node: Expr, owned: bool) -> Expr:
-        """Lift a product, or a single factor, with its coefficient."""
+        """Name the numbers of a product, or of a single factor, with its coefficient."""
         factors = node.args if node.is_Mul else (node,)
         coefficient = sympy.Mul(*(f for f in factors if f.is_number))
         rest = [f for f in factors if not f.is_number]
@@ -108,8 +108,8 @@ class _Lifter:
         carrier = next((f for f in rest if f.is_Add), None) if wanted else None
         # The coefficient comes first, so that constants are numbered as people read.
         number = self.constant(coefficient) if outside or (wanted and not carrier) else coefficient
-        lifted = [self._factor(f, f is not carrier) for f in rest]
-        return sympy.Mul(number, *lifted)
+        named_factors = [self._factor(f, f is not carrier) for f in rest]
+        return sympy.Mul(number, *named_factors)
 
     def _factor(self, node: Expr, owned: bool) -> Expr:
         if node.is_Symbol:

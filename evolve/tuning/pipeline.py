@@ -1,4 +1,4 @@
-"""Better constants for the best few rules of a search: lift, tune, snap, and write the numbers back."""
+"""Better constants for the best few rules of a search: extract, tune, round, and write the numbers back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,14 +43,14 @@ def tune_constants(
 ) -> list[Refined]:
     """Tune the constants of rules on training instances, in the order given.
 
-    The result of a rule depends on the rule and the seed, not on what is refined beside it or on the number of cores.
+    The result of a rule depends on the rule and the seed, not on what is tuned beside it or on the number of cores.
 
     Parameters
     ----------
     arena, bounds
         Training instances, and what 0 and 1 mean on them.
     budget
-        Rules to simulate for each rule; see `tune`. Snapping comes on top: some tens a constant.
+        Rules to simulate for each rule; see `tune`. Rounding comes on top: some tens a constant.
     gains
         Whether terms without a coefficient get one, see `extract_constants`.
     tolerance

@@ -57,7 +57,7 @@ class Rounded:
     exact: dict[str, Expr]  # the numbers to write, by constant
     score: float  # training fitness
     loss: float  # of mean score against the tuned constants
-    evaluations: int  # of snapping alone
+    evaluations: int  # of rounding alone
 
     @property
     def written(self) -> Rule:

@@ -27,7 +27,7 @@ CONFIG = RunConfig(
 
 
 class Whole(Interpreter):
-    """Nobody is asked to take a hurdle, and everybody learns on everything at once."""
+    """No thresholds: every rule learns on all instances at once."""
 
     def begin(self, wanted, thresholds=None):
         yield [
@@ -61,7 +61,7 @@ def searched(kind, parents=1):
 
 @pytest.mark.parametrize(
     ("parents", "share"), [(1, 0.7), (3, 1.0)]
-)  # the worst of three is a low hurdle
+)  # the worst of three is a low threshold
 def test_a_search_finds_the_same_on_fewer_instances(parents, share):
     racing, learned = searched(Counting, parents)
     whole, _ = searched(Whole, parents)
@@ -79,7 +79,7 @@ def test_a_search_finds_the_same_on_fewer_instances(parents, share):
     assert learned < share * 6 * ours.evaluations
 
 
-def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
+def test_no_rule_is_dropped_that_could_have_reached_the_threshold():
     train = draw_arena(CONFIG, "train")
     evaluator = Interpreter([train], CONFIG.machines, 64)
     rng = np.random.default_rng(0)
@@ -90,11 +90,11 @@ def test_nobody_is_dropped_who_could_have_taken_the_hurdle():
     same = np.isclose(found, truth, atol=1e-6)
     assert np.all(same | (found < thresholds))
     assert np.all(truth[~same] <= found[~same])
-    assert np.any(~same & (truth > WORST)), "somebody was dropped who lived"
+    assert np.any(~same & (truth > WORST)), "a rule was dropped that had not diverged"
 
 
 @pytest.mark.parametrize("change", [{"patience": 3}, {"selection": "nsga2"}])
-def test_there_is_no_hurdle_where_parents_may_get_worse(change):
+def test_there_is_no_threshold_where_parents_may_get_worse(change):
     variation = CONFIG.variation.model_copy(update=change)
     job, _ = searched(Interpreter)
     graph = job.lookahead.state.hall[0].phenotype.graph
@@ -103,7 +103,7 @@ def test_there_is_no_hurdle_where_parents_may_get_worse(change):
 
 
 def test_first_parents_stand_in_no_order():
-    """The hurdle is that of the worst, wherever it stands."""
+    """The threshold is the score of the worst, wherever it stands."""
     variation = CONFIG.variation
     state, offspring = start(CONFIG.grid, variation, 0)
     apply_scores(variation, state, offspring, dict.fromkeys(unknown(offspring, state.known), 0.5))

@@ -1,4 +1,4 @@
-"""Scoring: what 0 and 1 mean, that company and cores do not matter, that a bad rule is a value."""
+"""Scoring: what 0 and 1 mean, that neither other rules nor the number of cores matter, that a bad rule is a value."""
 
 import os
 import subprocess
@@ -74,7 +74,7 @@ def test_the_floor_is_what_the_frozen_network_scores(family):
     interpreter = Interpreter(arena, MACHINE, capacity=16)
     rate = [
         0.0 if arena.settings[0].fixed_rules else 1.0
-    ]  # company learns beside a frozen projection
+    ]  # fixed rules learn beside a frozen projection
     assert np.all(interpreter.score([code("frozen")], rate).score == 0.0)
     alone = score_compiled(RULES["frozen"], arena, interpreter.bounds(arena))
     np.testing.assert_allclose(alone.score, 0.0, atol=1e-5)
@@ -101,7 +101,7 @@ def test_the_same_seed_draws_the_same_instances(family):
         jax.tree.map(lambda own, other: np.testing.assert_array_equal(own[0], other[0]), x, y)
 
 
-def test_a_score_does_not_depend_on_company(interpreter):
+def test_a_score_does_not_depend_on_what_is_scored_beside_it(interpreter):
     """To the last bit: alone, in a crowd, or in another order."""
     grid = Grid(TERMINALS, FUNCTIONS, 12)
     rng = np.random.default_rng(0)
