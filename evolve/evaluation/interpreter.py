@@ -25,7 +25,7 @@ from evolve.evaluation.evaluator import Gains
 from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
 from evolve.evaluation.layout import FOREVER, Layout, ScheduledRule
 from evolve.evaluation.pending import PendingScores, Running, wait
-from evolve.evaluation.race import Race, saves_instances
+from evolve.evaluation.race import Course, Race
 from evolve.evaluation.resident import ResidentEpisodes
 from substrate.compilation.graph import Graph, from_rule
 from substrate.compilation.interpreter import DoesNotFit, Machine
@@ -96,7 +96,11 @@ class Interpreter:
     @property
     def races(self) -> bool:
         """Whether thresholds can save instances."""
-        return saves_instances(self.arenas[0])
+        return self._course.saves
+
+    @cached_property
+    def _course(self) -> Course:
+        return Course.of(self.arenas[0])
 
     def on(self, arenas: Sequence[Arena], capacity: int) -> "Interpreter":
         """The same machines on other networks."""
@@ -208,7 +212,7 @@ class Interpreter:
         least = np.full(len(population), -np.inf)
         if thresholds is not None and self.races:
             least = np.array([t[i] for t, own in zip(thresholds, rules, strict=True) for i in own])
-        race = Race(self, self.arenas[0], self._own_bounds, population, searches, least)
+        race = Race(self, self._course, self._own_bounds, population, searches, least)
 
         def stages() -> PendingScores:
             for fitness in race.stages():

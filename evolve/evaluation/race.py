@@ -8,7 +8,7 @@ A rule that is dropped gets the fitness that it would then have, which is below 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -46,14 +46,20 @@ class Track(Protocol):
         """Wait for the devices; qualities of the members (member, setting, instance), nan where nothing has run."""
 
 
-def units_of(arena: Arena) -> int:
-    """Groups of all settings."""
-    return arena.instances // INSTANCES_PER_GROUP * len(arena.settings)
+class Course(NamedTuple):
+    """What all races on the same instances have in common."""
 
+    units: int  # groups of all settings
+    tried: bool  # whether a first chunk is little of all steps
+    saves: bool  # whether thresholds can save instances: there is a rest, and nothing is better than perfect
 
-def saves_instances(arena: Arena) -> bool:
-    """Whether thresholds can save instances: there is a rest, and nothing is better than perfect."""
-    return units_of(arena) > 1 and all(s.bounded for s in arena.settings)
+    @classmethod
+    def of(cls, arena: Arena) -> "Course":
+        """The course of an arena, and of any other with the same shapes."""
+        units = arena.instances // INSTANCES_PER_GROUP * len(arena.settings)
+        steps = min(jax.tree.leaves(e.drive)[0].shape[1] for e in arena.episodes)
+        bounded = all(setting.bounded for setting in arena.settings)
+        return cls(units, steps >= TRIAL * CHUNK, units > 1 and bounded)
 
 
 class Race:
@@ -63,8 +69,8 @@ class Race:
     ----------
     track
         Where the rules learn.
-    arena
-        The instances of any of the searches: all have the same shapes.
+    course
+        That of any of the searches: all have instances of the same shapes.
     bounds
         What 0 and 1 mean, (search, setting, instance).
     population, searches
@@ -76,7 +82,7 @@ class Race:
     def __init__(
         self,
         track: Track,
-        arena: Arena,
+        course: Course,
         bounds: Bounds,
         population: Sequence[ScheduledRule],
         searches: np.ndarray,
@@ -84,9 +90,9 @@ class Race:
     ) -> None:
         self.track, self.bounds = track, bounds
         self.population, self.searches, self.thresholds = population, searches, thresholds
-        self.units = units_of(arena)
+        self.units = course.units
         long = np.array([rule.length > LONG for rule in population], bool)
-        long &= _has_chunks(arena) and long.sum() > 1
+        long &= course.tried and long.sum() > 1
         first = (0, 1)
         self.trial = track.start(population, np.flatnonzero(long), searches, chunks=1, units=first)
         self.short = track.start(population, np.flatnonzero(~long), searches, units=first)
@@ -125,9 +131,3 @@ class Race:
         perfect = self.bounds.ceiling[self.searches]
         perfect[:, *FIRST] = quality[:, *FIRST]
         return self._fitness(perfect, self.searches)
-
-
-def _has_chunks(arena: Arena) -> bool:
-    """Whether a first chunk is little of all steps."""
-    steps = [jax.tree.leaves(e.drive)[0].shape[1] for e in arena.episodes]
-    return min(steps) >= TRIAL * CHUNK
