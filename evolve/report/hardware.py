@@ -75,6 +75,7 @@ def chip_record(table: ChipTable) -> dict[str, Any]:
         "n": table.rows[0].ideal.n,
         "chips": table.config.profile.chips,
         "baseline": table.baseline,
+        **({"engine": table.choice._asdict()} if table.choice else {}),
         "rows": [
             {
                 "rule": r.ideal.rule,

@@ -70,11 +70,6 @@ class Lookahead:
         self._found: dict[Key, tuple[Graph, float]] = {}
         self._pending: dict[Key, Graph] = {}
 
-    @property
-    def done(self) -> bool:
-        """Whether the last generation is over."""
-        return not self._speculated and self.state.generation >= self.generations
-
     def wanted(self, lanes: int) -> dict[Key, Graph]:
         """The formulas that the next generation needs, and those of later ones for lanes that would be idle."""
         state = self.state

@@ -52,7 +52,9 @@ def test_the_engine_that_is_asked_for_ranks_rules_on_a_chip(monkeypatch):
     for engine, kind in kinds.items():
         used.clear()
         more = ["--engine", engine, "--instances", "20", *FAST, "--json"]
-        found[engine] = {r["rule"]: r for r in json.loads(asked(*words, *more))["rows"]}
+        record = json.loads(asked(*words, *more))
+        assert (record["engine"]["engine"], record["engine"]["requested"]) == (engine, engine)
+        found[engine] = {r["rule"]: r for r in record["rows"]}
         assert used == 2 * [kind]
     for name, row in found["interpreter"].items():
         for key in ("ideal", "score", "worst_chip"):

@@ -18,10 +18,10 @@ WAYS = [
 
 
 def piloted(variation, seed, generations, lanes):
-    """Tallies, final genomes and the number of rounds."""
+    """The stats of all generations, the final genomes and the number of rounds."""
     lookahead, fitness = Lookahead(GRID, variation, seed, generations), Counting()
     stats_of_all, rounds = [], 0
-    while not lookahead.done:
+    while len(stats_of_all) <= generations:
         wanted = lookahead.wanted(lanes)
         rounds += bool(wanted)
         scores = fitness(list(wanted.values())).tolist() if wanted else []
@@ -47,11 +47,11 @@ def test_fewer_calls_are_made():
 
 
 def test_the_random_state_is_where_the_search_is():
-    """What was foreseen and thrown away leaves no trace in the generator."""
+    """What was bred ahead and thrown away leaves no trace in the generator."""
     variation = VARIATIONS[0]
     state, _, _ = evolve(variation, seed=1, generations=40)
     lookahead, fitness = Lookahead(GRID, variation, 1, 40), Counting()
-    while not lookahead.done:
+    while lookahead.state.generation < 40:
         wanted = lookahead.wanted(64)
         list(lookahead.advance(dict(zip(wanted, fitness(list(wanted.values())), strict=True))))
     assert lookahead.state.rng.bit_generator.state == state.rng.bit_generator.state
