@@ -10,9 +10,9 @@ return 3*post*(pre - post*w)
 
 Rules: `Rule`, `Slow`, `names`, `PRE`, `POST`, `W`, `VOCABULARY`, `RULES`, `find_rule`, `numpy_functions`. What the
 commands do: `run` (a `RunConfig` in, a `Run` out), `rank`, `export` (to one of `TARGETS`), `load_run` (gives a
-`StoredRun`). Own scores: `Search`, which gives `Proposal`s and a `SearchResult`. Networks and tasks: `Network`,
-`simulate` (of an `Episode`, with a `Reading`, to a `Trace`), `lower`; `Family`, `Setting`, `Options`, `Draw`,
-`Instance`, `Outcome`; `FAMILIES`, `PROFILES`. What a person got wrong is a `UserError`.
+`StoredRun`). Own scores: `Search` (of a `SearchConfig`), which gives `Proposal`s and a `SearchResult`. Networks and
+tasks: `Network`, `simulate` (of an `Episode`, with a `Reading`, to a `Trace`), `lower`; `Family`, `Setting`,
+`Options`, `Draw`, `Instance`, `Outcome`; `FAMILIES`, `PROFILES`. What a person got wrong is a `UserError`.
 
 A name is imported when it is first used. JAX is imported by what needs it: networks, tasks, and the checks of a
 `RunConfig`.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evolve.api.run import Run, run
     from evolve.api.search import Search, SearchResult
     from evolve.config.run_config import RunConfig
+    from evolve.config.search_config import SearchConfig
     from evolve.exports import TARGETS
     from evolve.running.ask_tell import Proposal
     from rules_zoo import RULES
@@ -50,6 +51,7 @@ _MODULES = {
     "evolve.api.run": ("Run", "run"),
     "evolve.api.search": ("Search", "SearchResult"),
     "evolve.config.run_config": ("RunConfig",),
+    "evolve.config.search_config": ("SearchConfig",),
     "evolve.exports": ("TARGETS",),
     "evolve.running.ask_tell": ("Proposal",),
     "rules_zoo": ("RULES",),
@@ -87,6 +89,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "Search",
+    "SearchConfig",
     "SearchResult",
     "Setting",
     "Slow",

@@ -39,7 +39,7 @@ WITHOUT_EXAMPLE = {
 #: What a script can import without waiting for JAX.
 LIGHT = (
     *("run", "rank", "export", "find_rule", "load_run", "Run", "StoredRun"),
-    *("RunConfig", "Search", "SearchResult", "UserError"),
+    *("RunConfig", "Search", "SearchConfig", "SearchResult", "UserError"),
     *("Rule", "Slow", "RULES", "VOCABULARY", "PRE", "POST", "W", "names"),
 )
 

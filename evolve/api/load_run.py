@@ -85,9 +85,15 @@ class StoredRun:
             If it does not: the run was stored by another version.
         """
         from evolve.config.run_config import RunConfig
+        from evolve.config.search_config import SearchConfig
         from evolve.config.settings import validated
 
-        return validated(RunConfig, _nested(self._record.params), f"Run {self.id[:8]}")
+        elsewhere = self._record.tags.get("config") == SearchConfig.__name__
+        return validated(
+            SearchConfig if elsewhere else RunConfig,
+            _nested(self._record.params),
+            f"Run {self.id[:8]}",
+        )
 
     def history(self, metric: str = "best") -> list[tuple[int, float]]:
         """A logged metric as (generation, value): best, median, evaluations, seconds, and shares of children.

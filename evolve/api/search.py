@@ -39,8 +39,9 @@ class Search:
     Parameters
     ----------
     config
-        Genes, variation, seed and stop conditions. The task says what a rule may read (`genes.terminals`); nothing
-        of it is computed. With `hardware`, rules that the chip cannot run are admitted as in `run`.
+        Genes, variation, seed and stop conditions: a `SearchConfig`, with which a rule may read any observable, or
+        a `RunConfig`, with which it may read what the task's network shows. With `hardware`, rules that the chip
+        cannot run are admitted as in `run`.
     batch
         How many rules can be scored at once. The search looks ahead to fill the last batch: with rules that the next
         generations will probably need. What it finds does not depend on it.
@@ -55,8 +56,8 @@ class Search:
     UserError
         If the rule that the search starts from is unknown or does not fit, or the store cannot be used.
 
-    >>> from evolve import RunConfig, Search
-    >>> search = Search(RunConfig(variation={"islands": 4}, stop={"generations": 20}))
+    >>> from evolve import Search, SearchConfig
+    >>> search = Search(SearchConfig(variation={"islands": 4}, stop={"generations": 20}))
     >>> while not search.done:
     ...     search.tell([-abs(p.dw(pre=3.0, post=2.0, w=1.0) - 10) for p in search.ask()])
     >>> float(search.best.dw(pre=3.0, post=2.0, w=1.0))
@@ -89,7 +90,8 @@ class Search:
             founder = None if start is None else find_rule(start, self._store)
             log: Log = Listener(on_generation)
             if self._store is not None:
-                name, tags = f"{config.task}-{config.seed}", {"scored_by": "ask and tell"}
+                name = f"{config.task}-{config.seed}"
+                tags = {"scored_by": "ask and tell", "config": type(config).__name__}
                 self._run = self._store.begin(config.task, name, config.flat(), tags)
                 log = Recorder(self._run, Listener(on_generation))
             self._search = DrivenSearch(config, founder, log, batch)

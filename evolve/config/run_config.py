@@ -168,12 +168,17 @@ class RunConfig(Closed):
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
         from evolve.evaluation.arena import common_observables
-        from substrate.hardware import admissible
 
         available = common_observables(self.settings)
         require_observables(
             frozenset(self.genes.terminals), available[FORWARD], f"The search on {self.task!r}"
         )
+        return self
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RunConfig":
+        from substrate.hardware import admissible
+
         chip = self.profile  # refuses unknown profiles
         if self.admission == "restrict":
             admissible(chip, self.genes.terminals, self.genes.primitives, self.slow)

@@ -26,6 +26,7 @@ from evolve import (
     Run,
     RunConfig,
     Search,
+    SearchConfig,
     SearchResult,
     Setting,
     Slow,
@@ -78,6 +79,7 @@ def ask_and_tell(config: RunConfig) -> SearchResult:
             search.tell(dict(zip(proposals, scores, strict=True)))
             search.tell({p.text: np.float32(0) for p in proposals})
         print(search.best.rule, search.front, search.generation)
+        Search(SearchConfig(genes=config.genes))
         return search.result
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evolve import RunConfig, Search, UserError, find_rule, load_run
+from evolve import RunConfig, Search, SearchConfig, UserError, find_rule, load_run
 from evolve.running import loop
 from evolve.running.log import RunView
 from evolve.running.select_champion import draw_arena
@@ -223,3 +223,24 @@ def test_a_layered_network_is_told_the_whole_rule():
     assert set(proposal.rule.changes) == {"forward", "readout"}
     assert set(proposal.functions) == {"dw_forward", "dw_readout"}
     assert proposal.dw is proposal.functions["dw_forward"]
+
+
+def test_without_a_task_a_rule_may_read_any_observable(folder):
+    """Beside that, the search is the one that a run's configuration gives."""
+    genes = {"terminals": ["pre", "post", "w", "reward", "rbar"], "columns": 12}
+    with pytest.raises(ValueError, match="reads rbar, reward"):
+        RunConfig(genes=genes)
+    config = SearchConfig(genes=genes, variation={"islands": 16}, stop={"generations": 3}, seed=5)
+    with Search(config, runs=folder) as search:
+        while not search.done:
+            search.tell([float("reward" in p.text) for p in search.ask()])
+        assert "reward" in search.best.dw.reads
+    stored = load_run("elsewhere-5", folder)
+    assert stored.champion.equations == search.best.rule.equations
+    assert stored.config == config
+    pca = {**SMALL, "variation": {"islands": 4}}
+    searches = [Search(RunConfig(**pca)), Search(SearchConfig(**{**pca, "options": {}}))]
+    assert searches[0].ask()[0].text == searches[1].ask()[0].text
+    for wrong in ({"genes": {"terminals": ["nothing"]}}, {"hardware": "nothing"}, {"nothing": 1}):
+        with pytest.raises(ValueError, match="nothing"):
+            SearchConfig(**wrong)
