@@ -30,6 +30,12 @@ class Slow:
     """A further state variable: it moves by `rate` at every step, read before it moves.
 
     `scope` says whose it is: each synapse's, each input line's, each neuron's, or the network's.
+
+    >>> from evolve import POST, Rule, Slow, names
+    >>> theta, pre = names("theta pre")
+    >>> sliding = Slow("theta", (POST**2 - theta) / 100, scope="post", initial=1.0)
+    >>> list(Rule("bcm", pre * POST * (POST - theta), slow=(sliding,)).equations)
+    ['dw', 'd_theta']
     """
 
     name: str
@@ -69,6 +75,14 @@ class Rule:
     ------
     UserError
         If an expression reads a name that is no observable, constant or slow variable.
+
+    >>> from evolve import Rule, names
+    >>> pre, post, w, alpha = names("pre post w alpha")
+    >>> oja = Rule("oja", post * (pre - alpha * post * w), constants={"alpha": 1.0})
+    >>> sorted(oja.reads), oja.locality.name
+    (['post', 'pre', 'w'], 'SYNAPSE')
+    >>> oja.with_constants(alpha=2.0).constants["alpha"]
+    2.0
     """
 
     name: str

@@ -83,6 +83,16 @@ def simulate(
         Where the drive comes from if not from the episode, of which then only the shape of its drive is looked at.
     use
         What is made of the trace: what does not matter to it is not gathered, and zero. By default all is gathered.
+
+    >>> import jax.numpy as jnp
+    >>> from evolve import RULES, Episode, Reading, lower, simulate
+    >>> from substrate.networks.feedforward import feedforward
+    >>> nothing = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
+    >>> episode = Episode(drive=jnp.ones((300, 1, 1, 1)), w0=jnp.full((1, 1, 1, 1), 0.1), target={})
+    >>> rate = jnp.full((1, 1), 0.1)
+    >>> trace = simulate(feedforward(), lower(RULES["oja"]), episode, rate, nothing, individuals=1)
+    >>> round(float(trace.state.w[0, 0, 0, 0]), 3), bool(trace.alive[0, 0])
+    (1.0, True)
     """
     w0 = jax.tree.map(lambda w: jnp.broadcast_to(w, (*w.shape[:-1], individuals)), episode.w0)
     state = network.init(plasticity, w0)

@@ -94,7 +94,13 @@ VOCABULARY: Mapping[str, Observable] = MappingProxyType({o.name: o for o in _LIS
 
 
 def names(text: str) -> tuple[Symbol, ...]:
-    """Make symbols from words; the one maker of symbols, since SymPy tells `Symbol('w', real=True)` apart."""
+    """Make symbols from words; the one maker of symbols, since SymPy tells `Symbol('w', real=True)` apart.
+
+    >>> from evolve import names
+    >>> pre, post = names("pre post")
+    >>> pre * post
+    post*pre
+    """
     return tuple(Symbol(word) for word in text.split())
 
 

@@ -83,7 +83,16 @@ class Views(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """One shape of network and instance."""
+    """One shape of network and instance.
+
+    >>> import numpy as np
+    >>> from evolve import FAMILIES, Draw
+    >>> pca = FAMILIES["pca"]
+    >>> setting = pca.build(pca.options(dimensions=(2,), samples=100))[0]
+    >>> instance = setting.sample(Draw(np.random.default_rng(0), "test", place=0, number=0))
+    >>> instance.drive.shape, instance.w0.shape
+    ((100, 2), (1, 2))
+    """
 
     name: str
     network: Network
@@ -130,6 +139,11 @@ class Family:
         The known rules that stand beside a champion; all that the networks can run if not given.
     search
         What a search on this family starts from: settings of a run's configuration that replace its defaults.
+
+    >>> from evolve import FAMILIES
+    >>> pca = FAMILIES["pca"]
+    >>> [setting.name for setting in pca.build(pca.options(dimensions=(2, 5)))]
+    ['n=2', 'n=5']
     """
 
     name: str

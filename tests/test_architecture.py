@@ -32,6 +32,7 @@ ROOMS = {
         "report",
         "bench",
         "commands",
+        "api",
     ),
 }
 FILES = sorted(f for p in PACKAGES for f in (ROOT / p).rglob("*.py"))

@@ -76,8 +76,7 @@ def go(ready: Ready, configs: Sequence[RunConfig]) -> Way:
     """Run the searches from the first generation to the last."""
     view: Any = RunView()
     jobs = [
-        Job(c, view, arena, Lookahead(c.grid, c.variation, c.seed, c.stop.generations))
-        for c, arena in zip(configs, ready.arenas, strict=True)
+        Job(c, view, Lookahead(c.grid, c.variation, c.seed, c.stop.generations)) for c in configs
     ]
     before = time.process_time()
     seconds = _search(jobs, ready.interpreter, Interrupt())

@@ -47,7 +47,9 @@ def run(
     generations: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop the search by the clock.")] = None,
     islands: Annotated[int | None, typer.Option(help="Populations that advance together.")] = None,
-    start: Annotated[str | None, typer.Option(help="Rule, run or file to start from.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Rule, run, file or expression to start from.")
+    ] = None,
     hardware: Annotated[
         str | None, typer.Option(help="Hardware profile, see `hebbarium hardware`.")
     ] = None,
@@ -105,7 +107,9 @@ def rank(
     task: Annotated[str, typer.Option(help="Task family; see `hebbarium tasks`.")],
     rules: Annotated[
         str | None,
-        typer.Option(help="Zoo rules, runs, or rule files, with commas; the zoo if not given."),
+        typer.Option(
+            help="Zoo rules, runs, rule files, or expressions, with commas; the zoo if not given."
+        ),
     ] = None,
     instances: Annotated[
         int, typer.Option(min=10, max=10_000, help="Test instances per setting.")
@@ -176,7 +180,7 @@ def tasks(
 
 @app.command()
 def export(
-    rule: Annotated[str, typer.Argument(help="Zoo rule, run, or rule file.")],
+    rule: Annotated[str, typer.Argument(help="Zoo rule, run, rule file, or expression.")],
     to: Annotated[
         str, typer.Option("--to", help="Target: python, latex, json, loihi or bss2.")
     ] = "python",

@@ -1,7 +1,8 @@
 """What `hebbarium rank` and `export` do: find rules by name, set them side by side, write them out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from evolve.config.forecast import require_room_to_rank
 from evolve.config.run_config import RunConfig
@@ -13,17 +14,19 @@ from evolve.ranking.compare import difference, rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
 from evolve.ranking.table import Table
 from evolve.running.select_champion import baselines
-from evolve.tracking.find_rule import find_rule, find_rule_file
+from evolve.tracking.find_rule import find_rule_file, find_rules
 from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.devices import configure
-from substrate.errors import UserError
 from substrate.rule import Rule
 from tasks import FAMILIES
 
+#: Rules as `find_rules` takes them, or none to take those of the zoo.
+Wanted = str | Iterable[str | Rule] | None
+
 
 def configuration(
-    task: str, seed: int, hardware: str, engine: str, settings: Sequence[str]
+    task: str, seed: int, hardware: str, engine: str, settings: Sequence[str | Mapping[str, Any]]
 ) -> RunConfig:
     """The configuration of a ranking; what shortens a task for a search has no place in it."""
     given: dict[str, object] = {"task": task, "seed": seed, "hardware": hardware, "engine": engine}
@@ -31,7 +34,7 @@ def configuration(
         whole = FAMILIES[task].options().model_dump()
         given["options"] = {k: whole[k] for k in FAMILIES[task].search.get("options", {})}
     for one in settings:
-        given = merge(given, setting(one))
+        given = merge(given, setting(one) if isinstance(one, str) else one)
     # A rule that the chip cannot run is shown with the reasons.
     config = validated(RunConfig, {**given, "admission": "penalise"}, "Configuration")
     configure()
@@ -39,7 +42,7 @@ def configuration(
 
 
 def ranking(
-    config: RunConfig, names: str | None, instances: int, tune_rate: bool, folder: Path
+    config: RunConfig, names: Wanted, instances: int, tune_rate: bool, folder: Path | None
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
     require_room_to_rank(config, instances, tune_rate)
@@ -58,7 +61,7 @@ def ranking(
 
 
 def ranking_on_chip(
-    config: RunConfig, names: str | None, instances: int, tune_rate: bool, folder: Path
+    config: RunConfig, names: Wanted, instances: int, tune_rate: bool, folder: Path | None
 ) -> ChipTable:
     """The same on the chips of a hardware profile that nobody searched on, beside the ideal network."""
     require_room_to_rank(config, instances, tune_rate)
@@ -67,20 +70,14 @@ def ranking_on_chip(
     return compare(config, list(rules.values()), RULES, instances, tune_rate)
 
 
-def _wanted(names: str | None, folder: Path, arena: Arena) -> dict[str, Rule]:
+def _wanted(names: Wanted, folder: Path | None, arena: Arena) -> dict[str, Rule]:
     """The rules that a person names, or those of the zoo that a task can run."""
-    if not names:
+    if names is None:
         return {r.name: r for r in baselines(arena)}
-    store = Store(folder)
-    wanted = [n.strip() for n in names.split(",") if n.strip()]
-    if not wanted:
-        raise UserError("--rules names no rule. Write for instance --rules oja,hebb.")
-    return {rule.name: rule for rule in (find_rule(n, store) for n in wanted)}
+    return find_rules(names, Store(folder) if folder else None)
 
 
-def exported(name: str, target: str, folder: Path) -> str:
+def exported(name: str, target: str, folder: Path | None) -> str:
     """A rule as the text of a target, with what its run or file says of where it comes from."""
-    if name in RULES:
-        return export(RULES[name], target)
-    rule, provenance = find_rule_file(name, Store(folder))
+    rule, provenance = find_rule_file(name, Store(folder) if folder else None)
     return export(rule, target, provenance)

@@ -6,24 +6,22 @@ get wrong is refused here, before anything runs.
 
 from collections.abc import Mapping
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.config.settings import merge, validated
-from evolve.evaluation.arena import common_observables
-from evolve.search.genome import Grid, Phenotype
 from evolve.search.variation import Variation
-from substrate.compilation.graph import Number
-from substrate.compilation.interpreter import Machine
-from substrate.compilation.polynomials import Polynomials
 from substrate.errors import UserError, unknown
-from substrate.functions import PRIMITIVES
-from substrate.hardware import Profile, admissible, graph_cost, profile
 from substrate.rule import FORWARD, Slow
 from substrate.vocabulary import VOCABULARY, require_observables
-from tasks import FAMILIES
-from tasks.base import Family, Options, Setting
+
+if TYPE_CHECKING:  # imported late: a script that names a configuration should not wait for JAX
+    from evolve.search.genome import Grid, Phenotype
+    from substrate.compilation.interpreter import Machine
+    from substrate.compilation.polynomials import Polynomials
+    from substrate.hardware import Profile
+    from tasks.base import Family, Options, Setting
 
 #: Total degrees of polynomials by their number of terminals: at most 126 coefficients.
 DEGREES = {1: (6,), 2: (3, 6), 3: (3, 6), 4: (3, 5)}
@@ -62,6 +60,8 @@ class Genes(Closed):
     @field_validator("primitives")
     @classmethod
     def _known_primitives(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from substrate.functions import PRIMITIVES
+
         for name in names:
             if name not in PRIMITIVES:
                 raise unknown("primitive", name, PRIMITIVES)
@@ -123,7 +123,18 @@ class Instances(Closed):
 
 
 class RunConfig(Closed):
-    """Everything that decides what a run finds."""
+    """Everything that decides what a run finds.
+
+    Raises
+    ------
+    ValueError
+        If a setting is unknown or impossible, or does not suit the task.
+
+    >>> from evolve import RunConfig
+    >>> config = RunConfig(task="pca", seed=7, genes={"columns": 20}, stop={"generations": 50})
+    >>> config.genes.terminals, config.flat()["variation.islands"]
+    (('pre', 'post', 'w'), 64)
+    """
 
     task: str = "pca"
     seed: int = Field(0, ge=0, le=2**31 - 1)
@@ -149,15 +160,25 @@ class RunConfig(Closed):
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_task(cls, given: Any) -> Any:
+        from tasks import FAMILIES
+
         family = FAMILIES.get(given.get("task", "pca")) if isinstance(given, dict) else None
         return merge(family.search, given) if family else given
 
     @model_validator(mode="after")
     def _task(self) -> "RunConfig":
+        from evolve.evaluation.arena import common_observables
+
         available = common_observables(self.settings)
         require_observables(
             frozenset(self.genes.terminals), available[FORWARD], f"The search on {self.task!r}"
         )
+        return self
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RunConfig":
+        from substrate.hardware import admissible
+
         chip = self.profile  # refuses unknown profiles
         if self.admission == "restrict":
             admissible(chip, self.genes.terminals, self.genes.primitives, self.slow)
@@ -169,25 +190,29 @@ class RunConfig(Closed):
         return self
 
     @property
-    def family(self) -> Family:
+    def family(self) -> "Family":
         """The task family."""
+        from tasks import FAMILIES
+
         if self.task not in FAMILIES:
             raise unknown("task", self.task, FAMILIES)
         return FAMILIES[self.task]
 
     @cached_property
-    def task_options(self) -> Options:
+    def task_options(self) -> "Options":
         """The family's options with what was given."""
         return validated(self.family.options, self.options, f"Options of task {self.task!r}")
 
     @cached_property
-    def settings(self) -> tuple[Setting, ...]:
+    def settings(self) -> "tuple[Setting, ...]":
         """The task's settings; refuses unknown tasks and options."""
         return self.family.build(self.task_options)
 
     @property
-    def profile(self) -> Profile:
+    def profile(self) -> "Profile":
         """The chip."""
+        from substrate.hardware import profile
+
         return profile(self.hardware)
 
     @property
@@ -196,8 +221,11 @@ class RunConfig(Closed):
         return tuple(Slow(name, 0, "synapse") for name in self.genes.slow)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> "Grid":
         """The genomes' shape and alphabet."""
+        from evolve.search.genome import Grid
+        from substrate.compilation.graph import Number
+
         g = self.genes
         return Grid(
             terminals=(*g.terminals, *g.slow, *map(Number, g.constants)),
@@ -211,8 +239,10 @@ class RunConfig(Closed):
         )
 
     @property
-    def machines(self) -> tuple[Polynomials | Machine, ...]:
+    def machines(self) -> "tuple[Polynomials | Machine, ...]":
         """What runs these genomes: polynomials, a small machine, and a large one if rules can outgrow it."""
+        from substrate.compilation.interpreter import Machine
+
         g = self.genes
         nodes = g.columns * g.rows
         functions = tuple(dict.fromkeys(("add", "sub", "mul", *g.primitives)))
@@ -221,8 +251,10 @@ class RunConfig(Closed):
         return (*self._polynomials, *((small,) if nodes <= 32 else (small, large)))
 
     @property
-    def _polynomials(self) -> tuple[Polynomials, ...]:
+    def _polynomials(self) -> "tuple[Polynomials, ...]":
         """Polynomials, where rules can be some with integer coefficients; a chip rounds after every operation."""
+        from substrate.compilation.polynomials import Polynomials
+
         g = self.genes
         whole = not g.evolved_constants and all(c == int(c) for c in g.constants)
         terminals = (*g.terminals, *g.slow)
@@ -243,8 +275,10 @@ class RunConfig(Closed):
         return _flatten({**own, "options": self.task_options.model_dump()})
 
 
-def _cost(chip: Profile, known: dict[object, float], phenotype: Phenotype) -> float:
+def _cost(chip: "Profile", known: dict[object, float], phenotype: "Phenotype") -> float:
     """What an update by a rule costs on a chip; formulas are met again and again, so it is remembered."""
+    from substrate.hardware import graph_cost
+
     key = phenotype.key, len(phenotype.graph.nodes)
     if key not in known:
         known[key] = graph_cost(chip, phenotype.graph)

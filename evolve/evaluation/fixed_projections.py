@@ -15,7 +15,7 @@ from tasks.base import Setting
 
 def fixed_rules(settings: Sequence[Setting]) -> Rule | None:
     """The rule of the projections that do not evolve; the same in all settings of a task."""
-    return settings[0].fixed_rules
+    return settings[0].fixed_rules if settings else None
 
 
 def with_fixed(plasticity: Plasticity, other: Rule | None) -> Plasticity:

@@ -45,7 +45,6 @@ class Job:
 
     config: RunConfig
     log: Log
-    train: Arena
     lookahead: Lookahead
     history: list[Progress] = field(default_factory=list)
     over: bool = False
@@ -90,27 +89,25 @@ def run_together(
     first = configs[0]
     require_room(first, len(configs))
     logs[0].phase("drawing instances and compiling")
-    jobs = [
-        Job(c, log, draw_arena(c, "train"), _pilot(c, founder))
-        for c, log in zip(configs, logs, strict=True)
-    ]
-    evaluator = _evaluator(first, [job.train for job in jobs])
+    trains = [draw_arena(c, "train") for c in configs]
+    jobs = [Job(c, log, begin_search(c, founder)) for c, log in zip(configs, logs, strict=True)]
+    evaluator = _evaluator(first, trains)
     evaluator.warm()
     with nullcontext(stop) if stop else Interrupt().armed() as interrupt:
         logs[0].phase("searching")
         seconds = _search(jobs, evaluator, interrupt)
         logs[0].phase("choosing on validation instances and measuring on test instances")
-        known = references(first.family.rival, [job.train for job in jobs], evaluator)
+        known = references(first.family.rival, trains, evaluator)
         searches = [
             Searched(
                 j.config,
-                j.train,
+                train,
                 j.lookahead.state,
                 j.history,
                 interrupt.requested and not j.over,
                 r,
             )
-            for j, r in zip(jobs, known, strict=True)
+            for j, train, r in zip(jobs, trains, known, strict=True)
         ]
         return select_champions(searches, evaluator, seconds)
 
@@ -182,7 +179,8 @@ def _few_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _pilot(config: RunConfig, founder: Rule | None) -> Lookahead:
+def begin_search(config: RunConfig, founder: Rule | None) -> Lookahead:
+    """The search of a configuration at its beginning; a founder is a rule that every island starts from."""
     founders = []
     if founder is not None:
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0xF0,)))

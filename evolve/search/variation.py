@@ -60,7 +60,8 @@ class Variation(BaseModel, frozen=True, extra="forbid"):
         "score per operator among those that lose at most 1.5 times what the best loses",
     )
     start: str | None = Field(
-        None, description="rule that founds every island: a zoo rule, a run, a rule file"
+        None,
+        description="rule that founds every island: a zoo rule, a run, a rule file, an expression",
     )
 
     @cached_property

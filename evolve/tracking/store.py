@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from evolve.tracking import files
 from evolve.tracking.listing import STATUSES, WRITER, RunRow, pick, plain, row, short
@@ -29,6 +29,14 @@ MOST_PARAMS, MOST_METRICS = 100, 900
 
 #: Switches telemetry off, for MLflow and for whatever else follows the second convention.
 SILENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+class RunRecord(NamedTuple):
+    """What a run has logged."""
+
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]  # the last value of each
 
 
 class Store:
@@ -185,6 +193,22 @@ class Store:
             known = ", ".join(sorted(files)) or "none"
             raise UserError(f"Run {run[:8]} has no artifact {name!r}. It has: {known}.")
         return path
+
+    def record(self, run: str) -> RunRecord:
+        """Parameters, tags and last metrics of a run; the id must be whole."""
+        with self._translate_errors():
+            data = self._client.get_run(run).data
+        params = dict(data.params)
+        whole = self.files.artifacts(run) / "params.json"
+        if whole.is_file():  # some were too long for MLflow
+            params = json.loads(whole.read_text(encoding="utf-8"))
+        return RunRecord(params, dict(data.tags), dict(data.metrics))
+
+    def points(self, run: str, metric: str) -> Sequence[tuple[int, float]]:
+        """Every logged value of a metric as (step, value), by step."""
+        with self._translate_errors():
+            points = self._client.get_metric_history(run, metric)
+        return sorted((point.step, point.value) for point in points)
 
     @cached_property
     def _client(self) -> Any:

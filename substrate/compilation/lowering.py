@@ -148,6 +148,11 @@ def lower(rule: Rule, constants: Mapping[str, Array] | None = None) -> Plasticit
     constants
         Values of the rule's constants, scalars or arrays that broadcast to the lanes; the rule's own by default.
         Pass them as arguments of the jitted function, and a new value never recompiles.
+
+    >>> from evolve import POST, PRE, Rule, lower
+    >>> plasticity = lower(Rule("half", PRE * POST / 2))
+    >>> float(plasticity.forward({"pre": 3.0, "post": 4.0}))
+    6.0
     """
     values = {name: jnp.float32(value) for name, value in rule.constants.items()} | dict(
         constants or {}

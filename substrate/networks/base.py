@@ -18,6 +18,15 @@ class Network(NamedTuple):
     a tree of `Synapses` and of arrays that end in the lanes (K, P). `step(plasticity, state, drive, rate)` takes the
     input of one step (pre, K, P or 1) and the learning rate (K or 1, P or 1), and returns the next state and the
     output (post, K, P). Weights and inputs are trees where there are several of them.
+
+    >>> import jax.numpy as jnp
+    >>> from evolve import RULES, lower
+    >>> from substrate.networks.feedforward import feedforward
+    >>> network, hebb = feedforward(), lower(RULES["hebb"])
+    >>> state = network.init(hebb, jnp.ones((1, 2, 1, 1)))
+    >>> state, output = network.step(hebb, state, jnp.ones((2, 1, 1)), jnp.full((1, 1), 0.5))
+    >>> output.shape, state.w[0, :, 0, 0].tolist()
+    ((1, 1, 1), [2.0, 2.0])
     """
 
     observables: Mapping[

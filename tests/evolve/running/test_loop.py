@@ -94,7 +94,7 @@ def test_free_memory_is_returned_again_and_again_while_searches_run(searches, mo
     monkeypatch.setattr(loop, "release_free_memory", lambda: returned.append(len(rounds) + 1))
     configs = [RunConfig(seed=seed, **SMALL) for seed in range(searches)]
     lookaheads = [Lookahead(c.grid, c.variation, c.seed, c.stop.generations) for c in configs]
-    jobs = [Job(c, Silent(), None, p) for c, p in zip(configs, lookaheads, strict=True)]
+    jobs = [Job(c, Silent(), p) for c, p in zip(configs, lookaheads, strict=True)]
     loop._search(jobs, Worthless(), Interrupt())
     assert len(returned) > 2
     assert returned == list(range(2, len(rounds) + 1, 2))
