@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 
 from evolve.config import forecast as module
@@ -15,7 +16,7 @@ from evolve.config.settings import merge, setting
 from evolve.config.shapes import shapes
 from evolve.running.select_champion import draw_arena
 from substrate.errors import UserError
-from substrate.memory import Room, in_words, rooms, tightest
+from substrate.memory import Room, at_most, in_words, rooms, tightest
 from tasks import FAMILIES
 
 HUGE = ["--set", "options.dimensions=[200]", "--set", "options.samples=100000"]
@@ -208,6 +209,17 @@ def test_limits_of_containers_are_found(tmp_path, version):
     assert "700 MB" in found[0].limit and "container" in found[0].limit
     assert tightest(0, 500 * MB, tmp_path)[0].bytes == 8_192_000
     assert tightest(0, 8 * MB, tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits on address space hold on Linux alone")
+def test_a_block_gets_no_more_memory_than_it_may():
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(MemoryError), at_most(50 * MB):
+        np.zeros(400 * MB, np.uint8)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert np.zeros(400 * MB, np.uint8).nbytes == 400 * MB
 
 
 def test_bytes_are_written_for_people():
