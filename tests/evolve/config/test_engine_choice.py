@@ -73,10 +73,10 @@ def test_every_sample_of_a_batch_is_counted():
     assert engine_choice.size(config, 10)[0] == 4 * engine_choice.size(one, 10)[0]
 
 
-def searched(evaluator, train):
+def searched(evaluator):
     """The tallies of a search, and its best rule."""
     lookahead = Lookahead(SMALL.grid, SMALL.variation, SMALL.seed, SMALL.stop.generations)
-    job = Job(SMALL, RunView(), train, lookahead)
+    job = Job(SMALL, RunView(), lookahead)
     _search([job], evaluator, Interrupt())
     return [p.stats for p in job.history], lookahead.state.best
 
@@ -89,8 +89,8 @@ def test_steps_within_a_step_are_counted():
 
 def test_a_search_finds_the_same_with_either_engine():
     train = draw_arena(SMALL, "train")
-    there, best = searched(Interpreter([train], SMALL.machines, 8), train)
-    here, other = searched(Compiled([train]), train)
+    there, best = searched(Interpreter([train], SMALL.machines, 8))
+    here, other = searched(Compiled([train]))
     assert best.phenotype.key == other.phenotype.key
     for a, b in zip(there, here, strict=True):
         assert a.best == pytest.approx(b.best, abs=1e-4)

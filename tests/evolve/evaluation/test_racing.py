@@ -50,9 +50,7 @@ def searched(kind, parents=1):
     variation = CONFIG.variation.model_copy(update={"parents": parents})
     train = draw_arena(CONFIG, "train")
     evaluator = kind([train], CONFIG.machines, 16)
-    job = Job(
-        CONFIG, RunView(), train, Lookahead(CONFIG.grid, variation, 3, CONFIG.stop.generations)
-    )
+    job = Job(CONFIG, RunView(), Lookahead(CONFIG.grid, variation, 3, CONFIG.stop.generations))
     evaluator.bounds(train)
     before = getattr(evaluator, "learned", 0)
     _search([job], evaluator, Interrupt())
