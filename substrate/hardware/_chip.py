@@ -126,7 +126,7 @@ class Chip(NamedTuple):
             change = toward_zero(mean) if isinstance(profile.arithmetic, Fixed) else mean
         moved, memory = self._written(code, jnp.broadcast_to(change, code.shape), rate, memory, key)
         if "settled" in memory:
-            event = jnp.broadcast_to(observed["pre"], _wide(code.shape, batch)) != 0
+            event = observed["pre"] != 0
             if batch:
                 event = jnp.any(event, axis=2)
             memory["settled"] = jnp.where(event, moved * weights.step, memory["settled"])
@@ -284,10 +284,6 @@ def _front(scope: str, shape: tuple[int, ...]) -> tuple[int, int]:
     post, pre = shape[:2]
     sizes = {"synapse": (post, pre), "pre": (1, pre), "post": (post, 1), "global": (1, 1)}
     return sizes[scope]
-
-
-def _wide(shape: tuple[int, ...], batch: bool) -> tuple[int, ...]:
-    return (*shape[:2], 1, *shape[2:]) if batch else shape
 
 
 def _at(value: Array | float, batch: bool) -> Array | float:

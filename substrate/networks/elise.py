@@ -47,10 +47,7 @@ class EliseNeurons(NamedTuple):
     now: Array  # (1, 1), steps so far, which are places in the rings
     scaffold: Array  # (N, N, K, P) of 0 and 1
     delays: Array  # (2, N, K, P), dendritic and somatic [ms]
-    rate_factor: tuple[Array | None, Array | None] = (
-        None,
-        None,
-    )  # (N, K, 1 or P) each, of u and v on a chip
+    rate_factor: tuple[Array | None, Array | None]  # (N, K, 1 or P) of u and of v, on a chip
 
 
 def phi(u: Array) -> Array:
@@ -142,7 +139,7 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         gain = LEAK * DENDRITE / (LEAK + DENDRITE)
         new_rbar = state.rbar + dt * (-LEAK * state.rbar + gain * pre)
         now, rates = state.now + 1, phi(new_u)
-        after = EliseNeurons(
+        after = state._replace(
             synapses=learn(state.synapses, plasticity, observed, rate[None, None] * _share(w)),
             u=new_u,
             v=new_v,
@@ -150,8 +147,6 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             past=state.past.at[now[0, 0] % ring].set(rates),
             pushed=state.pushed.at[place].set(pushed),
             now=now,
-            scaffold=state.scaffold,
-            delays=state.delays,
         )
         return after, rates[:visible]
 

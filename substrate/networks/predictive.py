@@ -33,13 +33,13 @@ class PredictiveNeurons(NamedTuple):
     z: Array  # (post, K, P), spikes of the step before
     trace: Array  # (pre, K, P)
     x: Array  # (pre, K, P), inputs of the step before
-    rate_factor: Array | None = None  # (post, K, 1 or P), of the leak on a chip
+    rate_factor: Array | None  # (post, K, 1 or P), of the leak on a chip
 
 
 def rested(state: PredictiveNeurons) -> PredictiveNeurons:
     """Nothing heard and nothing fired for a long time; the weights as they are."""
     v, x = jnp.zeros_like(state.v), jnp.zeros_like(state.x)
-    return PredictiveNeurons(state.synapses, v, v, x, x, state.rate_factor)
+    return state._replace(v=v, z=v, trace=x, x=x)
 
 
 @lru_cache
@@ -87,7 +87,8 @@ def predictive(
         kept = keep if state.rate_factor is None else 1.0 - dt / tau * state.rate_factor
         v = kept * v + forward(w, x) - threshold * state.z
         z = (v > threshold).astype(v.dtype)
-        return PredictiveNeurons(synapses, v, z, keep * state.trace + x, x, state.rate_factor), z
+        after = state._replace(synapses=synapses, v=v, z=z, trace=keep * state.trace + x, x=x)
+        return after, z
 
     return Network({FORWARD: OBSERVABLES}, init, step)
 

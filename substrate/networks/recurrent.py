@@ -83,7 +83,7 @@ class Recurrent(NamedTuple):
     noisy_loss: Array
     baseline: Array  # running mean of the reward, (K, P)
     begun: Array  # 1 once there is a baseline, (K, P)
-    rate_factor: Array | None = None  # (N, 1, K, 1 or P), of the leak on a chip
+    rate_factor: Array | None  # (N, 1, K, 1 or P), of the leak on a chip
 
 
 def unconnected(w: Array) -> Array:
