@@ -11,6 +11,7 @@ from substrate import POST, PRE, Rule
 
 RULE = Rule(
     name="anti_hebb",
+    summary="what fires together is cut apart",
     dw=-PRE * POST,
     reference="Kohonen & Oja 1976, Biol. Cybern. 21(2):85-95; Foldiak 1989, IJCNN 1:401-405",
 )

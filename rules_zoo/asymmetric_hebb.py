@@ -28,16 +28,19 @@ MEANS = (
 RULE = (
     Rule(
         name="asymmetric_hebb",
+        summary="Hebb on what arrived one step ago",
         dw=pre_delayed * POST,
         reference=f"{AMARI}; Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57(22):2861-2864",
     ),
     Rule(
         name="asymmetric_instar",
+        summary="weights move to the input of one step ago",
         dw=POST * (pre_delayed - W),
         reference="Grossberg 1976, Biol. Cybern. 23(3):121-134, with a delay",
     ),
     Rule(
         name="asymmetric_covariance",
+        summary="delayed Hebb on deviations from the means",
         dw=(pre_delayed - pre_mean) * (POST - post_mean),
         constants={"tau": 100.0},
         slow=MEANS,
@@ -45,6 +48,7 @@ RULE = (
     ),
     Rule(
         name="asymmetric_delta",
+        summary="delayed Hebb less what is predicted already",
         dw=pre_delayed * (POST - u),
         reference="Diederich & Opper 1987, Phys. Rev. Lett. 58(9):949-952, with a delay",
         note="Needs clamped units: where post is computed from a linear u, nothing changes.",

@@ -13,6 +13,7 @@ dfa_err, dphi = names("dfa_err dphi")
 
 RULE = Rule(
     name="direct_feedback_alignment",
+    summary="errors sent to each layer by fixed weights",
     dw=dfa_err * dphi * PRE,
     reference="Nokland 2016, NeurIPS 29, arXiv:1609.01596",
 )

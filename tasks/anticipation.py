@@ -285,7 +285,7 @@ def build(options: AnticipationOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="anticipation",
-    asks="one spiking neuron: fire at the start of a sequence that returns, deaf to distractors",
+    asks="a spiking neuron: fire as a returning sequence begins",
     solved="test score of the predictive neuron's rule; the first spike before the second input",
     reference="Saponati & Vinck 2023, Nat. Commun. 14:4985",
     options=AnticipationOptions,

@@ -142,7 +142,7 @@ def build(options: AssociativeMemoryOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="associative_memory",
-    asks="clamped units: store patterns so that damaged cues bring them back",
+    asks="clamped units: recall patterns from damaged cues",
     solved="test score above Hopfield's; Storkey's for local rules that see net inputs",
     reference="Hopfield 1982, PNAS 79:2554-2558; Willshaw, Buneman & Longuet-Higgins 1969, Nature 222:960-962; "
     "Storkey 1997, ICANN, LNCS 1327:451-456",

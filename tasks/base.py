@@ -128,7 +128,8 @@ class Family:
     name
         The name of its file.
     asks, solved, reference
-        For people: what the task asks, when it counts as solved, where it was published.
+        For people: what the task asks, in so few words that a list shows them on one line beside its name; when it
+        counts as solved; where it was published.
     options
         The settings that a user may change, with their defaults.
     build
@@ -155,6 +156,11 @@ class Family:
     rival: str = "oja"
     baselines: tuple[str, ...] | None = None
     search: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def summary(self) -> str:
+        """One line for lists."""
+        return self.asks
 
 
 def draw_instances(

@@ -220,7 +220,7 @@ def build(options: DentateOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="dentate",
-    asks="a dentate microcircuit: make the codes of all patterns sparse and different",
+    asks="a dentate microcircuit: make codes sparse and different",
     solved="similarity below 0.45 at fewer than 25 active cells in configuration 3, which has no mossy cells",
     reference="Galloni, Samadzelkava, Hiremath, Oumnov & Milstein 2022, Front. Comput. Neurosci. 16:826278",
     options=DentateOptions,

@@ -81,7 +81,7 @@ def build(options: DigitsOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="digits",
-    asks="a layered network: name images of digits, told only its errors",
+    asks="a layered network: name images of digits",
     solved="accuracy at least 0.95 on images that were never shown",
     reference="data: Alpaydin & Kaynak 1998 (UCI), as in scikit-learn; task: own",
     options=DigitsOptions,

@@ -244,7 +244,7 @@ def build(options: EliseOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="elise",
-    asks="visible and latent neurons with dendrites: learn a melody and play it without teacher",
+    asks="neurons with dendrites: learn a melody and replay it",
     solved="correlation of at least 0.9 over five repetitions, and again after a disturbance",
     reference="Kriener, Jordan, Petrovici & co-workers 2024, arXiv:2402.16763",
     options=EliseOptions,

@@ -83,7 +83,7 @@ def build(options: FewshotMixtureOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="fewshot_mixture",
-    asks="a deep narrow network: learn five new classes from 50 examples each, shown once",
+    asks="a deep narrow network: five classes from 50 examples each",
     solved="accuracy at least backprop's on examples that were never shown",
     reference="after Shervani-Tabar & Rosenbaum 2023, Nature Communications 14:1805",
     options=FewshotMixtureOptions,

@@ -135,7 +135,7 @@ def build(options: PatternSeparationOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pattern_separation",
-    asks="a layer with feedback inhibition: give overlapping patterns codes of their own",
+    asks="a layer with inhibition: distinct codes for like patterns",
     solved="test score above Hebb's, and at least that of the best known rule",
     reference="Marr 1969, J. Physiol. 202:437-470; Rumelhart & Zipser 1985, Cogn. Sci. 9:75-112",
     options=PatternSeparationOptions,

@@ -85,7 +85,7 @@ def build(options: PcaOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pca",
-    asks="one linear neuron: find the first principal component of the input",
+    asks="one linear neuron: find the first principal component",
     solved="test score at least Oja's",
     reference="Mettler, Schmidt, Senn, Petrovici & Jordan 2021, GECCO Companion 285-286",
     options=PcaOptions,

@@ -72,7 +72,7 @@ def build(options: PcaDigitsOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pca_digits",
-    asks="one linear neuron: find the first principal component of real images of digits",
+    asks="one linear neuron: find the component of real images",
     solved="test score at least Oja's",
     reference="data: Alpaydin & Kaynak 1998 (UCI), as in scikit-learn; task: own",
     options=PcaDigitsOptions,

@@ -83,7 +83,7 @@ def build(options: PcaSubspaceOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pca_subspace",
-    asks="k linear neurons: span the first k principal components of the input",
+    asks="k linear neurons: span the first k principal components",
     solved="test score at least that of Oja's subspace rule",
     reference="Oja 1989, Int. J. Neural Syst. 1:61-68; Sanger 1989, Neural Networks 2:459-473",
     options=PcaSubspaceOptions,

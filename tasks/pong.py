@@ -121,7 +121,7 @@ def build(options: PongOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pong",
-    asks="a table of states and actions: hit the ball, told only a reward, on a chip's integers",
+    asks="a table of states and actions: hit the ball for a reward",
     solved="success of 0.86 in the last 20 of 300 epochs",
     reference="Wunderlich et al. 2019, Front. Neurosci. 13:260, rate form of the on-chip kernel",
     options=PongOptions,

@@ -117,7 +117,7 @@ def build(options: SequenceLearningOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="sequence_learning",
-    asks="a recurrent net: learn a chain of patterns and replay it from its first",
+    asks="a recurrent net: learn a chain of patterns and replay it",
     solved="test score above asymmetric Hebb's, and at least that of the best known rule",
     reference="Amari 1972, IEEE Trans. Comput. 21:1197-1206; "
     "Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57:2861-2864",

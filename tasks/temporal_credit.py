@@ -232,7 +232,7 @@ SEARCH = {
 
 FAMILY = Family(
     name="temporal_credit",
-    asks="a recurrent network: decide after a delay, told its errors at the end",
+    asks="a recurrent network: decide after a delay",
     solved="accuracy at least 0.95 on trials that were never shown",
     reference="task: Dubreuil, Valente, Beiran, Mastrogiuseppe & Ostojic 2022; rules: Murray 2019",
     options=TemporalCreditOptions,

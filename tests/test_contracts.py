@@ -40,6 +40,11 @@ def test_a_family_keeps_its_promises(family):
     assert not [f for f in (*instances, *scores) if not f.ok]
 
 
+def test_a_list_shows_every_family_on_one_line(family):
+    """Of 80 columns, beside the longest name."""
+    assert 0 < len(family.summary) <= 80 - max(map(len, FAMILIES)) - 2
+
+
 def test_every_choice_of_an_option_is_traced(family):
     for name, options in contracts.choices(family):
         try:

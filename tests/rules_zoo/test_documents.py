@@ -82,3 +82,11 @@ def test_signals_from_afar_are_announced(rule):
 def test_first_line_is_one_sentence(rule):
     first, blank, *_ = (HOMES[rule.name].__doc__ or "").splitlines()
     assert first.endswith(".") and not blank
+
+
+def test_a_list_shows_every_rule_on_one_line():
+    """Of 80 columns, beside the longest name."""
+    longest = max(map(len, RULES))
+    for rule in RULES.values():
+        assert 0 < len(rule.summary) <= 80 - longest - 2, rule.name
+    assert len({rule.summary for rule in RULES.values()}) == len(RULES)
