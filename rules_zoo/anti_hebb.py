@@ -2,7 +2,7 @@
 
     dw = -pre post
 
-In a linear neuron every direction of the input decays at its own pace, by exp(-eta lambda) a step, lambda being the
+In a linear neuron every direction of the input decays by exp(-eta lambda) a step, lambda being the
 eigenvalue of E[pre pre^T]: what is frequent is forgotten first, and what the neuron still answers is new. No
 constants. It holds while eta times the mean squared length of the input is well below 2, beyond which it diverges.
 """

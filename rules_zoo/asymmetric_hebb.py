@@ -9,8 +9,8 @@
 
 The weights of a chain of patterns become sum_t xi(t+1) xi(t)^T, so that each pattern calls up the next. With the
 instar the weights tend to the share of post's activity that follows pre's, so a unit that is often active gains
-nothing by it; centring both sides does the same for whoever is active more than on average. The delta rule also
-takes off what the other units predict, and stores every chain whose patterns are linearly independent.
+nothing by it; centring both sides does the same for units that are active more than on average. The delta rule also
+subtracts what the other units predict, and stores every chain whose patterns are linearly independent.
 
 `tau` [steps] is the memory of the means. It must be long against the chain.
 """

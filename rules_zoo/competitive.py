@@ -1,4 +1,4 @@
-"""Competitive learning: the winner moves towards what it won, the losers stay.
+"""Competitive learning: the winner moves towards its input, the others stay.
 
     dw = winner (pre - w)
 

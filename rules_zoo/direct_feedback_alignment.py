@@ -1,4 +1,4 @@
-"""Direct feedback alignment: every layer hears of the output error by fixed random weights of its own.
+"""Direct feedback alignment: every layer receives the output error by its own fixed random weights.
 
     dw = dfa_err dphi pre
 

@@ -1,4 +1,4 @@
-"""ELiSe: the dendrite learns to predict its soma, and so the network comes to continue what it was taught.
+"""ELiSe: the dendrite learns to predict its soma, so that the network can continue what it was taught.
 
     dw = (phi_u - phi_v) rbar
 

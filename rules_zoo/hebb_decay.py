@@ -1,4 +1,4 @@
-"""Hebb with weight decay: every synapse also forgets at a constant pace.
+"""Hebb with weight decay: every synapse also forgets at a constant rate.
 
     dw = pre post - decay w
 

@@ -61,7 +61,7 @@ def _update(gathered: Array, episode: Episode, step: Step) -> Array:
 
 
 def score(episode: Episode, trace: Trace, options: Any) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     w = trace.state.w
     products = jnp.sum(w[:, None] * w[None], axis=2)  # (k, k, K, P)
     identity = jnp.eye(w.shape[0], dtype=w.dtype)[:, :, None, None]

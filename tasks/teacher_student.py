@@ -1,4 +1,4 @@
-"""Teacher and student: a network learns a function of which random features, however they are read, know little.
+"""Teacher and student: a network learns a function that no readout of random features explains well.
 
     target = sum_k (|v_k . x| - m) / (s sqrt(K))        x uniform on the sphere |x|^2 = n        20 - 20 - 1, linear
 

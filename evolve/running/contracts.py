@@ -98,8 +98,9 @@ def check_networks(family: Family, options: Options) -> list[Finding]:
     """Check a family's networks on every profile, and under every choice of its options."""
     name, ideal = family.name, PROFILES["ideal"]
     on_profiles = (_cell(name, p.name, trace_family, family, p, options) for p in PROFILES.values())
-    otherwise = (_cell(name, key, trace_family, family, ideal, o) for key, o in choices(family))
+    otherwise = (_cell(name, key, trace_learning, family, ideal, o) for key, o in choices(family))
     return [
+        _finding("traced with its best known rule", _learns, family, options),
         _finding("traced on every profile", _traced, on_profiles, 1),
         _finding("traced with every choice of its options", _traced, otherwise),
     ]
@@ -204,7 +205,7 @@ def choices(family: Family) -> Iterator[tuple[str, Options]]:
 
 
 def trace_family(family: Family, profile: Profile, options: Options | None = None) -> None:
-    """Trace all settings of a family on a profile: a step that reads all there is to read, and learning.
+    """Trace learning in all settings of a family on a profile, with a rule that reads all there is to read.
 
     Raises
     ------
@@ -215,10 +216,28 @@ def trace_family(family: Family, profile: Profile, options: Options | None = Non
     """
     for setting, episode in shapes(family, options):
         here, placed = on_profile(setting, episode, profile)
-        rival = RULES.get(family.rival, RULES["frozen"])
-        known = rival if is_compatible(rival, setting.network.observables) else RULES["frozen"]
-        trace_step(here, placed, lower(probe(setting.network, profile)))
-        trace(here, placed, with_fixed(lower(known), setting.fixed_rules))
+        plasticity = lower(probe(setting.network, profile))
+        try:
+            trace(here, placed, plasticity)
+        except TypeError:  # what JAX says of another state is hard to read
+            trace_step(here, placed, plasticity)
+            raise
+
+
+def trace_learning(family: Family, profile: Profile, options: Options | None = None) -> None:
+    """Trace learning and its score in all settings of a family, with the family's best known rule.
+
+    Raises
+    ------
+    UserError
+        If the profile cannot hold the network.
+    """
+    frozen = RULES["frozen"]
+    for setting, episode in shapes(family, options):
+        rival = RULES.get(family.rival, frozen)
+        rule = rival if is_compatible(rival, setting.network.observables) else frozen
+        here, placed = on_profile(setting, episode, profile)
+        trace(here, placed, with_fixed(lower(rule), setting.fixed_rules))
 
 
 def trace_rule(family: Family, rule: Rule) -> None:
@@ -432,6 +451,11 @@ def _time(family: Family, arena: Callable[..., Arena]) -> str:
         f"{rule.name} on {test.instances} instances: {later:.3g} s, "
         f"{first - later:.3g} s to compile{kept}"
     )
+
+
+def _learns(family: Family, options: Options) -> str:
+    trace_learning(family, PROFILES["ideal"], options)
+    return family.rival
 
 
 def _read_back(rule: Rule) -> str:

@@ -71,7 +71,10 @@ def test_constants_are_documented_with_units(rule):
 
 
 def test_source_is_given(rule):
-    assert rule.reference == "control" or re.search(r"\b(19|20)\d\d\b", rule.reference)
+    year = re.search(r"\b(19|20)\d\d\b", rule.reference)
+    assert rule.reference == "control" or year, (
+        f"`reference` needs the year of the publication, not {rule.reference!r}"
+    )
 
 
 def test_signals_from_afar_are_announced(rule):
