@@ -90,12 +90,12 @@ def simulate(
         gathered.
 
     >>> import jax.numpy as jnp
-    >>> from evolve import RULES, Episode, Reading, lower, simulate
+    >>> from evolve import RULES, Episode, lower, simulate
     >>> from substrate.networks.feedforward import feedforward
-    >>> nothing = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
+    >>> from substrate.simulate import NO_READING
     >>> episode = Episode(drive=jnp.ones((300, 1, 1, 1)), w0=jnp.full((1, 1, 1, 1), 0.1), target={})
     >>> rate = jnp.full((1, 1), 0.1)
-    >>> trace = simulate(feedforward(), lower(RULES["oja"]), episode, rate, nothing, individuals=1)
+    >>> trace = simulate(feedforward(), lower(RULES["oja"]), episode, rate, NO_READING, individuals=1)
     >>> round(float(trace.state.w[0, 0, 0, 0]), 3), bool(trace.alive[0, 0])
     (1.0, True)
     """
