@@ -13,6 +13,7 @@ dloss, du, du_power = names("dloss du du_power")
 
 RULE = Rule(
     name="activity_perturbation",
+    summary="noise in neurons, and the change that it causes",
     dw=-dloss * du * PRE / du_power,
     reference="Dalm, Offergeld, Ahmad & van Gerven 2023, arXiv:2310.00965",
     note="Non-local: a synapse must know the mean square of the changes of all neurons.",

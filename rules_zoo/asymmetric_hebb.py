@@ -9,8 +9,8 @@
 
 The weights of a chain of patterns become sum_t xi(t+1) xi(t)^T, so that each pattern calls up the next. With the
 instar the weights tend to the share of post's activity that follows pre's, so a unit that is often active gains
-nothing by it; centring both sides does the same for whoever is active more than on average. The delta rule also
-takes off what the other units predict, and stores every chain whose patterns are linearly independent.
+nothing by it; centring both sides does the same for units that are active more than on average. The delta rule also
+subtracts what the other units predict, and stores every chain whose patterns are linearly independent.
 
 `tau` [steps] is the memory of the means. It must be long against the chain.
 """
@@ -28,16 +28,19 @@ MEANS = (
 RULE = (
     Rule(
         name="asymmetric_hebb",
+        summary="Hebb on what arrived one step ago",
         dw=pre_delayed * POST,
         reference=f"{AMARI}; Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57(22):2861-2864",
     ),
     Rule(
         name="asymmetric_instar",
+        summary="weights move to the input of one step ago",
         dw=POST * (pre_delayed - W),
         reference="Grossberg 1976, Biol. Cybern. 23(3):121-134, with a delay",
     ),
     Rule(
         name="asymmetric_covariance",
+        summary="delayed Hebb on deviations from the means",
         dw=(pre_delayed - pre_mean) * (POST - post_mean),
         constants={"tau": 100.0},
         slow=MEANS,
@@ -45,6 +48,7 @@ RULE = (
     ),
     Rule(
         name="asymmetric_delta",
+        summary="delayed Hebb less what is predicted already",
         dw=pre_delayed * (POST - u),
         reference="Diederich & Opper 1987, Phys. Rev. Lett. 58(9):949-952, with a delay",
         note="Needs clamped units: where post is computed from a linear u, nothing changes.",

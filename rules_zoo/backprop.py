@@ -12,6 +12,7 @@ bp_err, dphi = names("bp_err dphi")
 
 RULE = Rule(
     name="backprop",
+    summary="the gradient of the loss: the upper bound",
     dw=bp_err * dphi * PRE,
     reference="Rumelhart, Hinton & Williams 1986, Nature 323:533-536",
     note="Non-local: the error comes down through the forward weights.",

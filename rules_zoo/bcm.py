@@ -18,6 +18,7 @@ tau, theta = names("tau theta")
 
 RULE = Rule(
     name="bcm",
+    summary="Hebb with a threshold that follows activity",
     dw=PRE * POST * (POST - theta),
     constants={"tau": 50.0},
     slow=(Slow("theta", rate=(POST**2 - theta) / tau, scope="post", initial=1.0),),

@@ -23,6 +23,7 @@ CONSTANTS = {"tau": 50.0}
 RULE = (
     Rule(
         name="bcm_original",
+        summary="BCM, threshold the square of the mean activity",
         dw=PRE * POST * (POST - post_mean**2),
         constants=CONSTANTS,
         slow=(Slow("post_mean", rate=(POST - post_mean) / tau, scope="post", initial=1.0),),
@@ -30,6 +31,7 @@ RULE = (
     ),
     Rule(
         name="bcm_law_cooper",
+        summary="BCM divided by its threshold, free of scale",
         dw=PRE * POST * (POST - theta) / theta,
         constants=CONSTANTS,
         slow=(Slow("theta", rate=(POST**2 - theta) / tau, scope="post", initial=1.0),),

@@ -1,4 +1,4 @@
-"""Competitive learning: the winner moves towards what it won, the losers stay.
+"""Competitive learning: the winner moves towards its input, the others stay.
 
     dw = winner (pre - w)
 
@@ -13,6 +13,7 @@ from substrate import PRE, Rule, W, names
 
 RULE = Rule(
     name="competitive",
+    summary="the most active neuron moves to its input",
     dw=winner * (PRE - W),
     reference="Rumelhart & Zipser 1985, Cogn. Sci. 9(1):75-112; Grossberg 1976, Biol. Cybern. 23(3):121-134",
     note="Non-local: a neuron must know whether it is the most active of all.",

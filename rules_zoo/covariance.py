@@ -14,19 +14,26 @@ and short against 1 / (eta lambda1); two centred factors share the noise of the 
 drift faster, by a factor 1 + 1 / (2 tau - 1).
 """
 
+from sympy import Expr
+
 from substrate import POST, PRE, Rule, Slow, names
 
 tau, pre_mean, post_mean = names("tau pre_mean post_mean")
 
-CONSTANTS = {"tau": 100.0}
 MEAN_PRE = Slow("pre_mean", rate=(PRE - pre_mean) / tau, scope="pre")
 MEAN_POST = Slow("post_mean", rate=(POST - post_mean) / tau, scope="post")
 REFERENCE = "Sejnowski 1977, J. Math. Biol. 4(4):303-321"
 NOTE = "Unbounded: the weights diverge on every stationary input."
 
 x, y = PRE - pre_mean, POST - post_mean
+
+
+def _rule(name: str, dw: Expr, slow: tuple[Slow, ...], summary: str) -> Rule:
+    return Rule(name, dw, {"tau": 100.0}, slow, REFERENCE, NOTE, summary)
+
+
 RULE = (
-    Rule("covariance", x * y, CONSTANTS, (MEAN_PRE, MEAN_POST), REFERENCE, NOTE),
-    Rule("covariance_pre", x * POST, CONSTANTS, (MEAN_PRE,), REFERENCE, NOTE),
-    Rule("covariance_post", PRE * y, CONSTANTS, (MEAN_POST,), REFERENCE, NOTE),
+    _rule("covariance", x * y, (MEAN_PRE, MEAN_POST), "Hebb on deviations from both means"),
+    _rule("covariance_pre", x * POST, (MEAN_PRE,), "Hebb on deviations from the mean input"),
+    _rule("covariance_post", PRE * y, (MEAN_POST,), "Hebb on deviations from the mean output"),
 )

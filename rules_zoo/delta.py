@@ -13,6 +13,7 @@ from substrate import PRE, Rule, names
 
 RULE = Rule(
     name="delta",
+    summary="only neurons that know their error learn",
     dw=err * PRE,
     reference="Widrow & Hoff 1960, IRE WESCON Convention Record 4:96-104",
 )

@@ -14,6 +14,7 @@ from substrate import POST, PRE, Rule, names
 
 RULE = Rule(
     name="diederich_opper",
+    summary="learns what the net input misses of the pattern",
     dw=PRE * (POST - u),
     reference="Diederich & Opper 1987, Phys. Rev. Lett. 58(9):949-952; Widrow & Hoff 1960, IRE WESCON 4:96-104",
     note="Needs clamped units: where post is computed from a linear u, nothing changes.",

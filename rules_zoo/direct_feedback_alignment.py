@@ -1,4 +1,4 @@
-"""Direct feedback alignment: every layer hears of the output error by fixed random weights of its own.
+"""Direct feedback alignment: every layer receives the output error by its own fixed random weights.
 
     dw = dfa_err dphi pre
 
@@ -13,6 +13,7 @@ dfa_err, dphi = names("dfa_err dphi")
 
 RULE = Rule(
     name="direct_feedback_alignment",
+    summary="errors sent to each layer by fixed weights",
     dw=dfa_err * dphi * PRE,
     reference="Nokland 2016, NeurIPS 29, arXiv:1609.01596",
 )

@@ -1,4 +1,4 @@
-"""ELiSe: the dendrite learns to predict its soma, and so the network comes to continue what it was taught.
+"""ELiSe: the dendrite learns to predict its soma, so that the network can continue what it was taught.
 
     dw = (phi_u - phi_v) rbar
 
@@ -14,6 +14,7 @@ phi_u, phi_v, rbar = names("phi_u phi_v rbar")
 
 RULE = Rule(
     name="elise",
+    summary="the dendrite learns to predict its soma",
     dw=(phi_u - phi_v) * rbar,
     reference="Kriener, Jordan, Petrovici & co-workers 2024, arXiv:2402.16763; "
     "Urbanczik & Senn 2014, Neuron 81(3):521-528",

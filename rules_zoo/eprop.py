@@ -18,6 +18,7 @@ dp: sympy.Expr = leak * (PRE - p)
 
 RULE = Rule(
     name="eprop",
+    summary="filtered input, slope, error sent at random",
     dw=fb_err * dphi * (p + dp),
     slow=(Slow("p", dp, scope="pre"),),
     reference="Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein & Maass 2020, Nature Communications 11:3625",

@@ -17,6 +17,7 @@ err, err_power, gain = names("err err_power gain")
 
 RULE = Rule(
     name="error_hebb",
+    summary="hidden layers: Hebb times the squared error",
     dw={"forward": gain * err_power * POST * PRE, "readout": err * PRE},
     constants={"gain": 0.01},
     reference="Bordelon & Pehlevan 2023, ICLR, arXiv:2210.02157",

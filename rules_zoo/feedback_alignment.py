@@ -12,6 +12,7 @@ fb_err, dphi = names("fb_err dphi")
 
 RULE = Rule(
     name="feedback_alignment",
+    summary="errors come down by fixed random weights",
     dw=fb_err * dphi * PRE,
     reference="Lillicrap, Cownden, Tweed & Akerman 2016, Nature Communications 7:13276",
 )

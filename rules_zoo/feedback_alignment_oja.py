@@ -21,6 +21,7 @@ CONSTANTS = {"gain": 0.3}
 RULE = (
     Rule(
         name="feedback_alignment_oja",
+        summary="feedback alignment plus Oja's subspace rule",
         dw=fb_err * dphi * PRE + gain * POST * (PRE - lat),
         constants=CONSTANTS,
         reference=REFERENCE,
@@ -28,6 +29,7 @@ RULE = (
     ),
     Rule(
         name="feedback_alignment_hebb",
+        summary="feedback alignment plus Hebb on the errors",
         dw=fb_err * dphi * PRE - gain * fb_err * dphi * pre_err,
         constants=CONSTANTS,
         reference=REFERENCE,

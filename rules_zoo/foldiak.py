@@ -22,11 +22,13 @@ alpha, beta, gamma, p = names("alpha beta gamma p")
 RULE = (
     Rule(
         name="foldiak1989",
+        summary="Oja from the inputs, anti-Hebb between outputs",
         dw={"forward": POST * (PRE - POST * W), "lateral": PRE * POST},
         reference="Foldiak 1989, IJCNN 1:401-405",
     ),
     Rule(
         name="foldiak1990",
+        summary="Hebb and anti-Hebb for outputs of 0 and 1",
         dw={
             "forward": beta * POST * (PRE - W),
             "lateral": alpha * (PRE * POST - p**2),

@@ -9,4 +9,6 @@ from sympy import Integer
 
 from substrate import Rule
 
-RULE = Rule(name="frozen", dw=Integer(0), reference="control")
+RULE = Rule(
+    name="frozen", summary="the control that does not learn", dw=Integer(0), reference="control"
+)

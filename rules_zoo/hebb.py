@@ -11,6 +11,7 @@ from substrate import POST, PRE, Rule
 
 RULE = Rule(
     name="hebb",
+    summary="cells that fire together wire together",
     dw=PRE * POST,
     reference="Hebb 1949, The Organization of Behavior, Wiley",
     note="Unbounded: the weights diverge on every stationary input.",

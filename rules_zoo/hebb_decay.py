@@ -1,4 +1,4 @@
-"""Hebb with weight decay: every synapse also forgets at a constant pace.
+"""Hebb with weight decay: every synapse also forgets at a constant rate.
 
     dw = pre post - decay w
 
@@ -18,6 +18,7 @@ from substrate import POST, PRE, Rule, W, names
 
 RULE = Rule(
     name="hebb_decay",
+    summary="Hebb, and weights decay at a constant rate",
     dw=PRE * POST - decay * W,
     constants={"decay": 0.1},
     reference="Gerstner & Kistler 2002, Biol. Cybern. 87(5-6):404-415",

@@ -19,6 +19,7 @@ norm = sqrt(w_norm**2 + 2 * eta * POST * u + (eta * POST * pre_norm) ** 2)
 
 RULE = Rule(
     name="hebb_normalised",
+    summary="Hebb, then weights divided by their norm",
     dw=((W + eta * PRE * POST) / norm - W) / eta,
     reference="von der Malsburg 1973, Kybernetik 14(2):85-100; "
     "with the Euclidean norm Oja 1982, J. Math. Biol. 15(3):267-273",

@@ -12,6 +12,7 @@ from substrate import POST, PRE, Rule
 
 RULE = Rule(
     name="hopfield",
+    summary="Hebb on recurrent units of +1 and -1",
     dw=PRE * POST,
     reference="Hopfield 1982, PNAS 79(8):2554-2558; "
     "capacity Amit, Gutfreund & Sompolinsky 1985, Phys. Rev. Lett. 55(14):1530-1533",

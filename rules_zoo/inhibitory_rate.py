@@ -14,6 +14,7 @@ from substrate import POST, PRE, Rule, names
 
 RULE = Rule(
     name="inhibitory_rate",
+    summary="inhibition grows where activity is too high",
     dw={"lateral": PRE * (POST - target)},
     constants={"target": 0.1},
     reference="Vogels, Sprekeler, Zenke, Clopath & Gerstner 2011, Science 334:1569-1573, for rates",

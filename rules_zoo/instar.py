@@ -12,6 +12,7 @@ from substrate import POST, PRE, Rule, W
 
 RULE = Rule(
     name="instar",
+    summary="an active neuron's weights move to its input",
     dw=POST * (PRE - W),
     reference="Grossberg 1976, Biol. Cybern. 23(3):121-134",
     note="Needs post >= 0: non-negative inputs and weights, or a rectified neuron.",

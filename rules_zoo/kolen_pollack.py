@@ -20,6 +20,7 @@ fb_err, dphi, decay = names("fb_err dphi decay")
 
 RULE = Rule(
     name="kolen_pollack",
+    summary="feedback learns as forward weights do",
     dw={"forward": fb_err * dphi * PRE - decay * W, "feedback": PRE * POST - decay * W},
     constants={"decay": 0.01},
     reference="Kolen & Pollack 1994, IEEE ICNN 3:1375-1380; "

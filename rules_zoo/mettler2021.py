@@ -18,12 +18,14 @@ RECALLED = "Recalled from the publication, form unverified."
 RULE = (
     Rule(
         name="mettler2021_lr1",
+        summary="evolved: Oja twice as fast, with extras",
         dw=(2 * POST + 1 + W) * (PRE - POST * W),
         reference=REFERENCE,
         note=f"{RECALLED} Twice Oja's drift for zero-mean inputs.",
     ),
     Rule(
         name="mettler2021_lr2",
+        summary="evolved: Oja twice as fast, less stable",
         dw=2 * POST * (PRE - W * (POST + PRE * POST)),
         reference=REFERENCE,
         note=f"{RECALLED} Stable for eta <= 0.002; diverges on many data sets at 0.01.",

@@ -13,6 +13,7 @@ dloss, noise = names("dloss noise")
 
 RULE = Rule(
     name="node_perturbation",
+    summary="noise in neurons, and what it does to the loss",
     dw=-dloss * noise * PRE,
     reference="Fiete & Seung 2006, Phys. Rev. Lett. 97:048104",
 )

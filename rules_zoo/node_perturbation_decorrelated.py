@@ -17,6 +17,7 @@ dloss, noise, lat, alpha = names("dloss noise lat alpha")
 
 RULE = Rule(
     name="node_perturbation_decorrelated",
+    summary="node perturbation on decorrelated inputs",
     dw={"forward": -dloss * noise * PRE, "lateral": -alpha * POST * (lat - POST * W)},
     constants={"alpha": 0.1},
     reference="Dalm, Offergeld, Ahmad & van Gerven 2023, arXiv:2310.00965; "

@@ -12,6 +12,7 @@ from substrate import POST, PRE, Rule, W
 
 RULE = Rule(
     name="oja",
+    summary="Hebb with just enough forgetting",
     dw=POST * (PRE - POST * W),
     reference="Oja 1982, J. Math. Biol. 15(3):267-273",
 )

@@ -14,6 +14,7 @@ from substrate import POST, PRE, Rule, names
 
 RULE = Rule(
     name="oja_subspace",
+    summary="outputs share one reconstruction of the input",
     dw=POST * (PRE - lat),
     reference="Oja 1989, Int. J. Neural Syst. 1(1):61-68; "
     "Oja & Karhunen 1985, J. Math. Anal. Appl. 106(1):69-84",

@@ -10,6 +10,7 @@ from substrate import POST, PRE, Rule, W
 
 RULE = Rule(
     name="outstar",
+    summary="an active input's weights move to the outputs",
     dw=PRE * (POST - W),
     reference="Grossberg 1968, Proc. Natl Acad. Sci. 59(2):368-372",
     note="Needs clamped outputs and pre >= 0.",

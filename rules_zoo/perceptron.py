@@ -16,6 +16,7 @@ half = Rational(1, 2)
 
 RULE = Rule(
     name="perceptron",
+    summary="an output learns only when it is wrong",
     dw=PRE * (sign(err - half) + sign(err + half)) / 2,
     reference="Rosenblatt 1958, Psychological Review 65(6):386-408",
 )

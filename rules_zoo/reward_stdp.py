@@ -14,6 +14,7 @@ c_plus, reward = names("c_plus reward")
 
 RULE = Rule(
     name="reward_stdp",
+    summary="what was causal grows if it was rewarded",
     dw=c_plus * reward,
     reference="Wunderlich et al. 2019, Front. Neurosci. 13:260; Fremaux & Gerstner 2016, Front. Neural Circuits 9:85",
 )

@@ -19,6 +19,7 @@ dp: sympy.Expr = leak * (dphi * PRE - p)
 
 RULE = Rule(
     name="rflo",
+    summary="an eligibility trace meets a random error",
     dw=fb_err * (p + dp),
     slow=(Slow("p", dp),),
     reference="Murray 2019, eLife 8:e43299",

@@ -15,6 +15,7 @@ from substrate import POST, PRE, Rule, names
 
 RULE = Rule(
     name="sanger",
+    summary="each output learns what earlier ones leave",
     dw=POST * (PRE - lat_ord),
     reference="Sanger 1989, Neural Networks 2(6):459-473",
     note="Non-local: a synapse must know the earlier outputs, in order, and their weights.",

@@ -20,6 +20,18 @@ REFERENCE = "Saponati & Vinck 2023, Nat. Commun. 14:4985"
 NOTE = "Non-local: a synapse must know one sum over all synapses of its neuron."
 
 RULE = (
-    Rule("saponati2023", W * GRADIENT, reference=REFERENCE, note=NOTE),
-    Rule("saponati2023_unbounded", GRADIENT, reference=REFERENCE, note=NOTE),
+    Rule(
+        "saponati2023",
+        W * GRADIENT,
+        reference=REFERENCE,
+        note=NOTE,
+        summary="predicts its inputs, fires at the first of them",
+    ),
+    Rule(
+        "saponati2023_unbounded",
+        GRADIENT,
+        reference=REFERENCE,
+        note=NOTE,
+        summary="saponati2023 without the factor w",
+    ),
 )

@@ -12,6 +12,7 @@ sign_err, dphi = names("sign_err dphi")
 
 RULE = Rule(
     name="sign_symmetric",
+    summary="errors come down by the forward weights' signs",
     dw=sign_err * dphi * PRE,
     reference="Liao, Leibo & Poggio 2016, AAAI 30, arXiv:1510.05067",
     note="Non-local: the feedback must know the signs of the forward weights.",

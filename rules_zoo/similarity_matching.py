@@ -18,6 +18,7 @@ CHANGE = POST * (PRE - POST * W) / power
 
 RULE = Rule(
     name="similarity_matching",
+    summary="outputs are as alike as the inputs are",
     dw={"forward": CHANGE, "lateral": CHANGE},
     slow=(Slow("power", rate=POST**2, scope="post", initial=100.0),),
     reference="Pehlevan, Hu & Chklovskii 2015, Neural Comput. 27(7):1461-1495",

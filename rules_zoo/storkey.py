@@ -16,6 +16,7 @@ u, u_pre = names("u u_pre")
 
 RULE = Rule(
     name="storkey",
+    summary="Hopfield less what other patterns already do",
     dw=PRE * POST - POST * (u_pre - W * POST) - (u - W * PRE) * PRE,
     reference="Storkey 1997, ICANN, LNCS 1327:451-456; "
     "Storkey & Valabregue 1999, Neural Networks 12(6):869-876",

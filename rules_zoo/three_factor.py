@@ -20,6 +20,7 @@ dp: sympy.Expr = noise * PRE
 
 RULE = Rule(
     name="three_factor",
+    summary="noise before a good reward is made permanent",
     dw={"forward": gain * dreward * (p + dp), "readout": err * PRE},
     constants={"gain": 0.015},
     slow=(Slow("p", dp),),

@@ -18,6 +18,7 @@ fb_err, dphi, noise, mirror, speed = names("fb_err dphi noise mirror speed")
 
 RULE = Rule(
     name="weight_mirror",
+    summary="feedback copies forward weights from noise",
     dw={"forward": fb_err * dphi * PRE, "feedback": speed * (noise * mirror - W)},
     constants={"speed": 0.1},
     reference="Akrout, Wilson, Humphreys, Lillicrap & Tweed 2019, NeurIPS 32, arXiv:1904.05391",

@@ -13,6 +13,7 @@ dloss_w, w_noise = names("dloss_w w_noise")
 
 RULE = Rule(
     name="weight_perturbation",
+    summary="noise in weights, and what it does to the loss",
     dw=-dloss_w * w_noise,
     reference="Jabri & Flower 1992, IEEE Trans. Neural Networks 3(1):154-157; "
     "Zuege, Klos & Memmesheimer 2023, Phys. Rev. X 13:021006",

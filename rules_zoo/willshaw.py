@@ -15,6 +15,7 @@ from substrate import POST, PRE, Rule, W
 
 RULE = Rule(
     name="willshaw",
+    summary="switched on by the first coincidence",
     dw=sympy.Max(PRE * POST - W, 0),
     reference="Willshaw, Buneman & Longuet-Higgins 1969, Nature 222:960-962",
     note="Binary weights, at rate 1 and activities of 0 and 1 only.",

@@ -52,6 +52,6 @@ def configure(cores: int | None = None, cache: bool = True) -> None:
 
 
 def release_free_memory() -> None:
-    """Return what is free to the system, where the C library can: small blocks in use keep large free ones."""
-    with suppress(OSError, AttributeError, TypeError):  # not everywhere is glibc
+    """Return free memory to the system, where the C library can; small blocks in use keep it otherwise."""
+    with suppress(OSError, AttributeError, TypeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What a rule becomes before it is traced: functions of what the synapses see.
+"""What a rule becomes before it is traced: functions of what the synapses observe.
 
 `lower` (one rule, one program) and `interpret` (a population, one program) both produce a `Plasticity`; a network
 calls it without knowing which.
@@ -11,13 +11,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from substrate.rule import FORWARD
+from substrate.vocabulary import scope_shape
 
-#: What the synapses of one projection see; every entry broadcasts to (post, pre, instances, individuals).
+#: What the synapses of one projection observe; every entry broadcasts to (post, pre, instances, individuals).
 Observed = Mapping[str, Array]
 
 
 class LazySignals(Mapping[str, Array]):
-    """Signals by name, each computed when it is first read: what no rule reads costs nothing, not even compiling."""
+    """Signals by name, each computed when it is first read: a signal that no rule reads is not even compiled."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Array]]) -> None:
         self._makers = makers
@@ -49,7 +50,7 @@ class Arithmetic(Protocol):
 
 
 class EncodedObserved(dict[str, Array]):
-    """What the synapses of a chip see, its numbers represented in some arithmetic."""
+    """What the synapses of a chip observe, its numbers represented in some arithmetic."""
 
     def __init__(self, values: Mapping[str, Array], arithmetic: Arithmetic | None = None) -> None:
         super().__init__(values)
@@ -71,15 +72,15 @@ class SlowUpdate(NamedTuple):
     def start(self, weights: Array) -> Array:
         """Initial value for weights of shape (post, pre, instances, individuals)."""
         post, pre, *lanes = weights.shape
-        sizes = {"synapse": (post, pre), "pre": (1, pre), "post": (post, 1), "global": (1, 1)}
-        return jnp.full((*sizes[self.scope], *lanes), self.initial, weights.dtype)
+        shape = (*scope_shape(self.scope, post, pre), *lanes)
+        return jnp.full(shape, self.initial, weights.dtype)
 
 
 class Plasticity(NamedTuple):
     """The traced update: a change for each plastic projection, and one for each slow variable.
 
-    `reads` names the observables that it may read, all if not given; `chip` is what lies under the synapses
-    (`substrate/hardware`), nothing if not given.
+    `reads` names the observables that it may read, all if not given; `chip` is the hardware that the synapses are on
+    (`substrate/hardware`), none if not given.
     """
 
     dw: Mapping[str, Callable[[Observed], Array]]

@@ -70,6 +70,8 @@ class Rule:
         The publication it comes from.
     note
         What a user must know before quoting it: where it holds, what is unverified.
+    summary
+        What it does, in so few words that a list shows it on one line beside its name.
 
     Raises
     ------
@@ -91,6 +93,7 @@ class Rule:
     slow: tuple[Slow, ...] = ()
     reference: str = ""
     note: str = ""
+    summary: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         constants = {name: float(value) for name, value in self.constants.items()}

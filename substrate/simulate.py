@@ -1,8 +1,8 @@
-"""The loop over steps: chunks, early stop, and what is read along the way. Owned by nobody else.
+"""The loop over steps: chunks, early stop, and readings. No other module runs this loop.
 
-Every `CHUNK` steps the state is checked. A lane that is not living (see `synapses.py`) is dead: its state is set to
-zero after every chunk, what is gathered on it means nothing, and once all lanes are dead the loop ends. What all
-lanes share, such as a clock (1, 1), stays.
+Every `CHUNK` steps the state is checked. In a lane that has diverged (see `alive_lanes`) the state is set to zero
+after every chunk, and what is gathered there means nothing. The loop ends when all lanes have diverged. What all
+lanes share, such as a clock (1, 1), is kept.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ Window = Callable[[Array, int], Any]
 
 
 class Step(NamedTuple):
-    """One step as a reader sees it."""
+    """One step, as readings get it."""
 
     drive: Any  # (pre, K, P or 1), or a tree
     before: Any  # the network's state
@@ -48,6 +48,10 @@ class Reading(NamedTuple):
 
     start: Callable[[Episode, Any], Any]  # (episode, state) -> gathered
     update: Callable[[Any, Episode, Step], Any]  # (gathered, episode, step) -> gathered
+
+
+#: Gathers nothing: for scores that look at the final state alone.
+NO_READING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 
 
 class Trace(NamedTuple):
@@ -78,19 +82,20 @@ def simulate(
     individuals
         Lanes P; a lowered rule has one.
     chunks
-        Run only so many times `CHUNK` steps, all if not given: then nothing is of use but who is alive.
+        Run only so many times `CHUNK` steps, all if not given. Of a run that is cut short only `alive` is of use.
     window
-        Where the drive comes from if not from the episode, of which then only the shape of its drive is looked at.
+        Where the drive comes from, if not from the episode; of the episode's drive only the shape is used then.
     use
-        What is made of the trace: what does not matter to it is not gathered, and zero. By default all is gathered.
+        What is computed from the trace. What it does not depend on is not gathered, and is zero. By default all is
+        gathered.
 
     >>> import jax.numpy as jnp
-    >>> from evolve import RULES, Episode, Reading, lower, simulate
+    >>> from evolve import RULES, Episode, lower, simulate
     >>> from substrate.networks.feedforward import feedforward
-    >>> nothing = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
+    >>> from substrate.simulate import NO_READING
     >>> episode = Episode(drive=jnp.ones((300, 1, 1, 1)), w0=jnp.full((1, 1, 1, 1), 0.1), target={})
     >>> rate = jnp.full((1, 1), 0.1)
-    >>> trace = simulate(feedforward(), lower(RULES["oja"]), episode, rate, nothing, individuals=1)
+    >>> trace = simulate(feedforward(), lower(RULES["oja"]), episode, rate, NO_READING, individuals=1)
     >>> round(float(trace.state.w[0, 0, 0, 0]), 3), bool(trace.alive[0, 0])
     (1.0, True)
     """

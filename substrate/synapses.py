@@ -1,7 +1,7 @@
 """One plastic projection at run time: its weights, its slow variables, and how a rule moves them.
 
-Every network lets its synapses learn here and nowhere else, so that what lies under learning (the format of weights,
-the schedule of updates) is one matter for all networks.
+Every network changes its weights here and nowhere else, so that hardware (the format of weights, the schedule of
+updates) is the same for all networks.
 """
 
 from collections import ChainMap
@@ -23,24 +23,21 @@ class Synapses(NamedTuple):
     """The state of a projection. K instances, P individuals."""
 
     w: Array  # (post, pre, K, P)
-    slow: Mapping[
-        str, Array
-    ]  # each broadcasts to w, with samples in batches to (post, pre, batch, K, P)
-    chip: Mapping[str, Array] | None = None  # what a chip keeps besides, each (..., K, P)
+    slow: Mapping[str, Array]  # each broadcasts to w, or with batches to (post, pre, batch, K, P)
+    chip: Mapping[str, Array] | None = None  # the state of a chip, each (..., K, P)
 
 
 def start(
     plasticity: Plasticity, w0: Array, batch: int | None = None, projection: str = FORWARD
 ) -> Synapses:
-    """Synapses that have learned nothing yet.
+    """Synapses before learning.
 
     Parameters
     ----------
     w0
         Weights (post, pre, K, P).
     batch
-        Samples that are shown at once, each with its own slow variables; the network then shows signals of shape
-        (post, pre, batch, K, P).
+        Samples of a step, each with its own slow variables; observables then have the shape (post, pre, batch, K, P).
     projection
         Which projection this is; on a chip, each has its own errors.
     """
@@ -49,7 +46,7 @@ def start(
     return new if plasticity.chip is None else plasticity.chip.start(new, plasticity, projection)
 
 
-def rate_factors(plasticity: Plasticity, count: int, name: str) -> Array | None:
+def speed_factors(plasticity: Plasticity, count: int, name: str) -> Array | None:
     """Factors (count, K, 1 or P) on how fast neurons move, where a chip's time constants differ.
 
     Parameters
@@ -57,7 +54,7 @@ def rate_factors(plasticity: Plasticity, count: int, name: str) -> Array | None:
     name
         Which population this is; each has its own factors.
     """
-    return None if plasticity.chip is None else plasticity.chip.rate_factors(count, name)
+    return None if plasticity.chip is None else plasticity.chip.speed_factors(count, name)
 
 
 def _wide(w: Array, batch: int) -> tuple[int, ...]:
@@ -75,8 +72,8 @@ def learn(
 
     Parameters
     ----------
-    seen
-        What the synapses see, each broadcasting to the weights; with a batch axis before the lanes, the weights
+    observed
+        What the synapses observe, each broadcasting to the weights; with a batch axis before the lanes, the weights
         move by the mean over the batch.
     rate
         Learning rate, broadcasting to the lanes (K, P).
@@ -115,10 +112,10 @@ def alive_lanes(state: object) -> Array:
 
 
 def settled(state: Any) -> Any:
-    """The state when everything has ended: what a chip had put off and never did is not in its weights."""
+    """The state at the end: changes that a chip postponed and never made are not in its weights."""
 
     def one(part: Any) -> Any:
-        late = isinstance(part, Synapses) and part.chip is not None and "settled" in part.chip
-        return part._replace(w=part.chip["settled"]) if late else part
+        postponed = isinstance(part, Synapses) and part.chip is not None and "settled" in part.chip
+        return part._replace(w=part.chip["settled"]) if postponed else part
 
     return jax.tree.map(one, state, is_leaf=lambda part: isinstance(part, Synapses))

@@ -1,4 +1,4 @@
-"""What a synapse can see: the closed list of observables, their shapes and how far each signal travels.
+"""What a synapse can observe: the closed list of observables, their shapes and how far each signal travels.
 
 Arrays end in two lane axes, (instances, individuals). A synapse lies at (post, pre); an observable of scope
 `pre` is the same for all synapses of one input line, one of scope `post` for all synapses onto one neuron.
@@ -25,6 +25,12 @@ class Locality(IntEnum):
 
 #: Shape of a variable before the lane axes: which of the two synapse axes it extends along.
 SCOPES = ("synapse", "pre", "post", "global")
+
+
+def scope_shape(scope: str, post: int, pre: int) -> tuple[int, int]:
+    """Axes (post, pre) of a variable of some scope, 1 where it does not differ between synapses."""
+    along_post, along_pre = scope in ("synapse", "post"), scope in ("synapse", "pre")
+    return (post if along_post else 1, pre if along_pre else 1)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ PRE, POST, W = names("pre post w")
 def require_observables(
     wanted: set[str] | frozenset[str], available: frozenset[str], who: str
 ) -> None:
-    """Refuse what a network does not show: `who` wants `wanted`, the network has `available`.
+    """Refuse observables that a network does not have: `who` wants `wanted`, the network has `available`.
 
     Raises
     ------

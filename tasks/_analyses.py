@@ -1,4 +1,4 @@
-"""What a layered network has learned, beyond its score; asked for with `--set options.analyses=true`.
+"""What a layered network has learned, beyond its score; measured with `--set options.analyses=true`.
 
     update_angle_l      mean over steps of the angle between the change of W_l and the one backprop would make
     feedback_angle_l    angle between B_l and W_(l+1)^T at the end
@@ -52,20 +52,20 @@ def reading(net: Net) -> Reading:
         return tuple(jnp.zeros(s.w.shape[2:], jnp.float32) for s in state.forward)
 
     def update(angles: tuple[Array, ...], episode: Episode, step: Step) -> tuple[Array, ...]:
-        sight = LayerSignals(step.before, step.drive, act, out, 1.0, net.bias)
+        signals = LayerSignals(step.before, step.drive, act, out, 1.0, net.bias)
 
-        def turned(layer: int) -> Array:
-            seen = sight.forward(layer + 1)
-            gradient = jnp.mean(seen["bp_err"] * seen["dphi"] * seen["pre"], axis=2)
+        def angle_of(layer: int) -> Array:
+            observed = signals.forward(layer + 1)
+            gradient = jnp.mean(observed["bp_err"] * observed["dphi"] * observed["pre"], axis=2)
             return angle(step.after.forward[layer].w - step.before.forward[layer].w, gradient)
 
-        return tuple(total + turned(layer) for layer, total in enumerate(angles))
+        return tuple(total + angle_of(layer) for layer, total in enumerate(angles))
 
     return Reading(begin, update)
 
 
 def analyse(episode: Episode, trace: Trace, net: Net) -> dict[str, Array]:
-    """All metrics of the head of this file, (K, P) each."""
+    """All metrics of the module's docstring, (K, P) each."""
     state: Layers = trace.state
     weights = [s.w for s in state.forward]
     hidden = range(1, len(weights))

@@ -12,15 +12,24 @@ with c the component of unit length. The quality of an instance is one of
 speed, so the gain is reported apart: the regression of the rule's weight changes on those of Oja's rule.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from pydantic import Field
 
 from substrate.simulate import Episode, Reading, Step, Trace
 from substrate.synapses import Synapses
 from tasks.base import Outcome
+
+#: What is taken for the quality of an instance; an option of families.
+Quality = Literal["angle", "final", "variance"]
+QUALITY: Quality = Field(
+    "angle",
+    description="quality: angle, the mean over time of |cos| between weights and component; final, |cos| at the end; "
+    "variance, that of the output on held-out samples",
+)
 
 #: A neuron has found the component when its angle to it is below this.
 FOUND = float(np.cos(np.deg2rad(15.0)))
@@ -71,8 +80,10 @@ def _update(gathered: Gathered, episode: Episode, step: Step) -> Gathered:
 READING = Reading(_start, _update)
 
 
-def outcome(episode: Episode, trace: Trace, mode: str, alpha: float, exponent: float) -> Outcome:
-    """Score one lane array; see the head of this file."""
+def outcome(
+    episode: Episode, trace: Trace, mode: Quality, alpha: float, exponent: float
+) -> Outcome:
+    """The outcome of all lanes, by one of the qualities of this module's docstring."""
     steps = episode.drive.shape[0]
     w, gathered = trace.state.w, trace.gathered
     end = cosine(w, episode.target["component"])

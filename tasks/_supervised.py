@@ -20,16 +20,16 @@ from pydantic import Field
 from substrate.networks._layers import OUTPUTS, LayerWeights, StepInput
 from substrate.networks.layered import layered
 from substrate.rule import READOUT, Rule
-from substrate.simulate import Episode, Reading, Trace
+from substrate.simulate import NO_READING, Episode, Trace
 from substrate.vocabulary import PRE, names
 from tasks._analyses import Net, analyse, reading
 from tasks.base import Draw, Instance, Options, Outcome, Setting
 
 #: How the readout learns while the rule of the hidden layers evolves.
 DELTA = Rule("delta", {READOUT: names("err")[0] * PRE})
-#: Rules that stand beside a champion: the upper bound, the best known local one, and those that leave features alone.
+#: Rules that a champion is compared with: the upper bound, the best known local one, and two that learn no features.
 RIVALS = ("backprop", "feedback_alignment", "delta", "frozen")
-#: A search on layered networks: what a synapse of a hidden layer may read, and a size that suits dear evaluations.
+#: A search on layered networks: what a synapse of a hidden layer may read, and a size for evaluations that take long.
 SEARCH = {
     "genes": {"terminals": ("pre", "post", "w", "dphi", "fb_err")},
     "variation": {"islands": 16},
@@ -37,11 +37,8 @@ SEARCH = {
     "instances": {"train": 10, "validation": 20, "test": 50},
 }
 
-#: Samples that were seen, as many as are probed again.
+#: Samples of the stream that are scored too.
 SEEN = 300
-
-#: Learning leaves its marks in the state; nothing else is read.
-READING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 
 
 class Samples(NamedTuple):
@@ -106,7 +103,7 @@ def instance(
     stream
         Shown in this order, `batch` at a step.
     held_out
-        Never shown while it learns; the first ones that are shown stand beside them.
+        Never presented while it learns; the first ones of the stream are scored too, for the generalisation gap.
     start
         Draws the weights of layers of such sizes.
     """
@@ -137,7 +134,10 @@ class LayeredOptions(Options):
     readout: Literal["delta", "evolved"] = Field(
         "delta", description="rule of the readout while the hidden layers' rule evolves"
     )
-    analyses: bool = Field(False, description="whether to look closer; see tasks/_analyses.py")
+    analyses: bool = Field(
+        False,
+        description="also measure angles between errors and gradients, rank of the change, sharpness, alignment",
+    )
 
 
 def setting(
@@ -151,7 +151,7 @@ def setting(
     """One setting of a family of layered networks."""
     score = partial(outcome, net=net, analyses=options.analyses)
     fixed_rules = DELTA if options.readout == "delta" else None
-    watched = reading(net) if options.analyses else READING
+    watched = reading(net) if options.analyses else NO_READING
     return Setting(
         name, layered(*net[:2], batch, bias=net.bias), rate, draw, watched, score, fixed_rules
     )

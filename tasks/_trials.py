@@ -77,7 +77,7 @@ def respond(state: Recurrent, s: Array, params: NeuronParams, seed: Array, sd: f
 
     def step(neurons: RecurrentNeurons, now: tuple[Array, Array]) -> tuple[RecurrentNeurons, Array]:
         noise = sd * normal(now[1], 0, silent.shape[:2]) if sd > 0 else 0.0
-        neurons = advance((w, state.inputs.w), neurons, now[0], noise, params, state.rate_factor)
+        neurons = advance((w, state.inputs.w), neurons, now[0], noise, params, state.speed_factor)
         return neurons, matvec(state.readout.w, neurons.y)
 
     _, z = lax.scan(step, RecurrentNeurons(silent, silent), (s, seed))

@@ -1,14 +1,14 @@
-"""Anticipation: one neuron hears the same sequence again and again, and should fire as it begins.
+"""Anticipation: one neuron receives the same sequence again and again, and should fire at its beginning.
 
     sequence   `inputs` lines fire one after another, `gap` ms apart, jittered and at a random time of a window;
-               `distractors` fire at random, and all lines fire at random besides
+               `distractors` fire at random, and all lines also fire at random
                quality = 1 - t / T - mean |w| of distractors / mean |w| - 0.1 |log(spikes while it lasts)|
     pairs      two lines fire 10 or 20 ms apart, one of them too weak to fire the neuron, the other not
                quality = - |w / w0 - r|        of the weak one, r the ratio that the predictive neuron shows
 
 t is the time of the first spike after the sequence begins, at most its duration T, a mean over the last epochs. The
 ceiling of `sequence` is one spike at the first input and silent distractors; that of `pairs` is 0. Every epoch begins
-at rest. `pairs` is what is known of spike timing: no target of the rule, but what should follow from it.
+at rest. `pairs` tests what is known of spike timing, which the rule was not made for but should reproduce.
 """
 
 from functools import partial
@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from substrate.errors import UserError
 from substrate.networks.predictive import predictive, rested
 from substrate.networks.presentation import presented
-from substrate.simulate import Episode, Reading, Step, Trace
+from substrate.simulate import NO_READING, Episode, Reading, Step, Trace
 from tasks.base import (
     Draw,
     Family,
@@ -51,8 +51,6 @@ TAIL, LEAD = 10.0, 20.0
 DELAYS = (10.0, 20.0, -10.0, -20.0)
 RATIOS = {10.0: (1.41, 1.13, 0.97, 0.985), 20.0: (1.39, 1.21, 0.78, 0.85)}
 PAIRINGS, WEAK, STRONG = 60, 0.001, 0.11
-
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 
 
 #: What is not given, by protocol.
@@ -91,7 +89,9 @@ class AnticipationOptions(Options):
         "what else is not given",
     )
     inputs: int = Field(10, ge=2, le=500, description="lines of the sequence")
-    distractors: int = Field(10, ge=0, le=500, description="lines that tell nothing")
+    distractors: int = Field(
+        10, ge=0, le=500, description="lines that are unrelated to the sequence"
+    )
     gap: float = Field(2.0, gt=0, le=100, description="time between two inputs [ms]")
     jitter: float = Field(1.0, ge=0, le=20, description="most that an input is off [ms]")
     background: float = Field(
@@ -169,7 +169,7 @@ def sample(draw: Draw, options: AnticipationOptions) -> Instance:
 
 
 def pair(draw: Draw, options: AnticipationOptions) -> Instance:
-    """Each instance has one of the delays, in turn."""
+    """Draw a pair; instances take the delays in turn."""
     kind = draw.place % len(DELAYS)
     spikes = np.array([[LEAD, LEAD + DELAYS[kind]]]) + max(0.0, -DELAYS[kind])
     drive = {
@@ -213,7 +213,7 @@ def listen(options: AnticipationOptions) -> Reading:
 
 
 def score(episode: Episode, trace: Trace, options: AnticipationOptions) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics of a sequence, (K, P), as the module's docstring defines them."""
     size, tells = jnp.abs(trace.state.inner.synapses.w[0]), episode.target["tells"]
     late = options.epochs - max(options.epochs - LATE, 1)
     first, spikes = trace.gathered[1] / max(late, 1)
@@ -231,7 +231,7 @@ def score(episode: Episode, trace: Trace, options: AnticipationOptions) -> Outco
 
 
 def ratio(episode: Episode, trace: Trace, options: AnticipationOptions) -> Outcome:
-    """See the head of this file."""
+    """Quality of a pair, (K, P), and its ratio of weights, one metric for each delay."""
     kind = episode.target["kind"]
     found = trace.state.inner.synapses.w[0, 0] / episode.target["weak"]
     known = jnp.asarray(RATIOS[options.tau], found.dtype)[kind.astype(jnp.int32)]
@@ -276,7 +276,7 @@ def build(options: AnticipationOptions) -> tuple[Setting, ...]:
     network = presented(neuron, options.steps, show, outputs=1, afresh=rested)
     if options.protocol == "pairs":
         draw, value = partial(pair, options=options), partial(ratio, options=options)
-        return (Setting("pairs", network, options.rate, draw, NOTHING, value),)
+        return (Setting("pairs", network, options.rate, draw, NO_READING, value),)
     draw, value = partial(sample, options=options), partial(score, options=options)
     name = f"{options.inputs} inputs"
     views = Views(partial(show_spikes, options=options), listen_to_all(options))
@@ -285,7 +285,7 @@ def build(options: AnticipationOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="anticipation",
-    asks="one spiking neuron: fire at the start of a sequence that returns, deaf to distractors",
+    asks="a spiking neuron: fire as a returning sequence begins",
     solved="test score of the predictive neuron's rule; the first spike before the second input",
     reference="Saponati & Vinck 2023, Nat. Commun. 14:4985",
     options=AnticipationOptions,

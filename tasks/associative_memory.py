@@ -1,11 +1,11 @@
-"""Associative memory: store patterns in the weights, and give each back from a damaged cue.
+"""Associative memory: store patterns in the weights, and recall each from a damaged cue.
 
     learning   w_ij <- w_ij + eta dw_ij, every pattern clamped `repeats` times, in random order
     recall     signs:  s_i <- sign(sum_j w_ij s_j), one unit after another, from a cue with flipped signs
                sparse: the `active` units with the largest sum_j w_ij s_j win, all at once
 
-The quality is the share of patterns that come back, by `overlap` (correlation of sparse patterns) or better: the
-capacity at a given error. Loads are patterns per unit, and each is a setting. The ceiling is every pattern.
+The quality is the share of patterns that are recalled with an overlap of at least `overlap` (correlation of sparse
+patterns): the capacity at a given error. Loads are patterns per unit, and each is a setting. The ceiling is 1.
 """
 
 from functools import partial
@@ -17,13 +17,11 @@ from jax import Array
 from pydantic import Field
 
 from substrate.networks.clamped import clamped
-from substrate.simulate import Episode, Reading, Trace
+from substrate.simulate import NO_READING, Episode, Trace
 from tasks import _recall
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 Load = Annotated[float, Field(gt=0, le=10)]
-
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 
 
 class AssociativeMemoryOptions(Options):
@@ -88,7 +86,7 @@ def sample(draw: Draw, load: float, options: AssociativeMemoryOptions) -> Instan
 def recall(
     w: Array, cues: Array, patterns: Array, options: AssociativeMemoryOptions
 ) -> tuple[Array, Array]:
-    """What cues bring back (pattern, unit, K, P), and how well it matches (pattern, K, P)."""
+    """What is recalled from cues (pattern, unit, K, P), and how well it matches (pattern, K, P)."""
     if options.code == "sparse":
         sweeps = options.sweeps if options.association == "auto" else 1
         found = _recall.take_turns(w, cues, options.active, sweeps)
@@ -101,7 +99,7 @@ def recall(
 
 
 def score(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     w, target = trace.state.w, episode.target
     _, match = recall(w, target["cue"], target["pattern"], options)
     recalled = jnp.mean((match >= options.overlap).astype(w.dtype), axis=0)
@@ -113,7 +111,7 @@ def score(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> 
 
 
 def show(episode: Episode, trace: Trace, options: AssociativeMemoryOptions) -> dict[str, View]:
-    """What is wrong in the cues, +1 too much and -1 too little, and in what they bring back; and the weights."""
+    """Errors of the cues and of what is recalled from them, +1 too much and -1 too little; and the weights."""
     w, target = trace.state.w, episode.target
     found, _ = recall(w, target["cue"], target["pattern"], options)
     whole, step = plain(target["pattern"]), 2.0 if options.code == "signs" else 1.0
@@ -135,14 +133,14 @@ def build(options: AssociativeMemoryOptions) -> tuple[Setting, ...]:
     def setting(load: float) -> Setting:
         draw, value = partial(sample, load=load, options=options), partial(score, options=options)
         views = Views(partial(show, options=options))
-        return Setting(f"load={load:g}", network, rate, draw, NOTHING, value, views=views)
+        return Setting(f"load={load:g}", network, rate, draw, NO_READING, value, views=views)
 
     return tuple(setting(load) for load in options.loads)
 
 
 FAMILY = Family(
     name="associative_memory",
-    asks="clamped units: store patterns so that damaged cues bring them back",
+    asks="clamped units: recall patterns from damaged cues",
     solved="test score above Hopfield's; Storkey's for local rules that see net inputs",
     reference="Hopfield 1982, PNAS 79:2554-2558; Willshaw, Buneman & Longuet-Higgins 1969, Nature 222:960-962; "
     "Storkey 1997, ICANN, LNCS 1327:451-456",

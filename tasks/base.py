@@ -1,4 +1,4 @@
-"""What a task is: a family of instances, drawn from a distribution, with a score that 0 and 1 pin down.
+"""What a task is: a family of instances, drawn from a distribution, with a score whose 0 and 1 are defined.
 
 0 is what the network scores when it does not learn (measured with the rule `frozen` on the same instances), 1 is
 the best known solution (`ceiling`). A family may have several settings, such as input dimensions; each is one
@@ -19,8 +19,8 @@ from substrate.networks.base import Network
 from substrate.rule import Rule
 from substrate.simulate import Episode, Reading, Trace
 
-#: Streams of instances that never meet: searches see the first, champions are chosen on the second, all that is
-#: printed comes from the third.
+#: Streams without common instances: a search scores rules on the first, a champion is chosen on the second, and
+#: printed scores are measured on the third.
 SPLITS = ("train", "validation", "test")
 
 #: Distance between the numbers of data sets of different splits.
@@ -57,11 +57,11 @@ class Draw(NamedTuple):
 
 
 class View(NamedTuple):
-    """Something to look at: what a network does on one instance, as plain arrays and no picture yet."""
+    """What a picture shows of a network on one instance, as plain arrays."""
 
     kind: Literal["raster", "replay", "similarity", "weights"]
     shown: np.ndarray  # (time, row) of spikes or activity, (pattern, neuron), or (post, pre)
-    model: np.ndarray | None = None  # what stands above a replay, and what that is
+    model: np.ndarray | None = None  # what a replay is compared with, named by `title`
     title: str = "taught"
     dt: float = 1.0  # length of a step, in the unit of the horizontal axis
     start: float = 0.0  # where the horizontal axis begins
@@ -75,7 +75,7 @@ def plain(array: Array) -> np.ndarray:
 
 
 class Views(NamedTuple):
-    """What there is to look at on a setting: how to read along, and what to make of it."""
+    """Pictures of a setting: what to gather while it learns, and what to show of it."""
 
     show: Callable[[Episode, Trace], Mapping[str, View]]  # lanes are (1, 1); also before learning
     reading: Reading | None = None  # the setting's own if not given
@@ -100,7 +100,7 @@ class Setting:
     sample: Callable[[Draw], Instance]
     reading: Reading
     score: Callable[[Episode, Trace], Outcome]
-    fixed_rules: Rule | None = None  # how the projections change that do not evolve
+    fixed_rules: Rule | None = None  # for the projections whose rule does not evolve
     profile: Profile | None = None  # the chip that the network runs on; none is ideal
     views: Views | None = None  # for pictures of a run; nothing that is scored depends on it
     bounded: bool = False  # whether no quality is above the ceiling, on any instance
@@ -128,15 +128,17 @@ class Family:
     name
         The name of its file.
     asks, solved, reference
-        For people: what the task asks, when it counts as solved, where it was published.
+        For people: what the task asks, in so few words that a list shows them on one line beside its name; when it
+        counts as solved; where it was published.
     options
         The settings that a user may change, with their defaults.
     build
         Turns options into settings.
     rival
-        The known rule whose training score a search is compared with while it runs.
+        The known rule whose training score a search is compared with while it runs. F, which a run prints, is the
+        sum of a rule's qualities over all training instances.
     baselines
-        The known rules that stand beside a champion; all that the networks can run if not given.
+        The known rules that a champion is compared with; all that the networks can run if not given.
     search
         What a search on this family starts from: settings of a run's configuration that replace its defaults.
 
@@ -155,6 +157,11 @@ class Family:
     rival: str = "oja"
     baselines: tuple[str, ...] | None = None
     search: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def summary(self) -> str:
+        """One line for lists."""
+        return self.asks
 
 
 def draw_instances(

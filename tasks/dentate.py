@@ -1,11 +1,11 @@
-"""The dentate gyrus: all patterns of seven input lines must get sparse and different codes in 128 granule cells.
+"""The dentate gyrus: patterns of seven input lines must get sparse and different codes in 128 granule cells.
 
     input -> granule cells, with basket cells driven by the input (feedforward inhibition), by the granule cells
     (feedback inhibition), or indirectly by mossy cells, which excite each other
 
 Seven configurations add or remove these elements; their mean weights are those that the publication optimised, and
-the rule under test changes one connection while patterns are shown in random order. Then many patterns are shown
-to the circuit as it is:
+the rule changes one connection while patterns are presented in random order. Then many patterns are presented without
+learning:
 
     quality = 1 - (active / granule cells + mean cosine of two codes + share of granule cells never active) / 3
 
@@ -30,7 +30,7 @@ from substrate.networks.microcircuit import (
     microcircuit,
     steady_state,
 )
-from substrate.simulate import Episode, Reading, Trace
+from substrate.simulate import NO_READING, Episode, Trace
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 Place = Literal[
@@ -45,7 +45,6 @@ Place = Literal[
     "mossy_granule",
 ]
 
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 
 LINES, GRANULES, OTHERS = 7, 128, 7
 
@@ -114,14 +113,14 @@ class DentateOptions(Options):
         10,
         ge=2,
         le=2**LINES,
-        description="patterns that are shown in the end; all 128 in the publication",
+        description="patterns that are presented without learning; all 128 in the publication",
     )
     samples: int = Field(3, ge=1, le=10_000, description="patterns shown while learning")
     rate: float = Field(0.5, gt=0, le=10, description="learning rate eta")
 
 
 def weights(rng: np.random.Generator, configuration: int) -> dict[str, np.ndarray]:
-    """Draw the weights (post, pre) of a configuration, each scaled to its mean; nobody excites itself."""
+    """Draw the weights (post, pre) of a configuration, each scaled to its mean, without self-connections."""
     size = {
         "input": LINES,
         "granule": GRANULES,
@@ -152,7 +151,7 @@ def every_pattern() -> np.ndarray:
 
 
 def sample(draw: Draw, options: DentateOptions) -> Instance:
-    """Draw weights, patterns to learn on, and patterns to show in the end."""
+    """Draw weights, patterns to learn from, and patterns to be scored on."""
     rng, patterns = draw.rng, every_pattern()
     shown = patterns[rng.integers(len(patterns), size=options.samples)]
     probes = patterns[rng.permutation(len(patterns))[: options.probes]]
@@ -178,11 +177,11 @@ def codes(a: Array) -> dict[str, Array]:
 
 
 def score(episode: Episode, trace: Trace, options: Any, circuit: Circuit) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     state: Wired = trace.state
     whole = {**state.fixed, options.plastic: state.plastic.w}
     figures = codes(
-        steady_state(circuit, whole, episode.target["probes"], state.rate_factor)["granule"]
+        steady_state(circuit, whole, episode.target["probes"], state.speed_factor)["granule"]
     )
     parts = figures["sparsity"] / GRANULES + figures["similarity"] + 1 - figures["cells_active"]
     quality = 1 - parts / 3
@@ -215,12 +214,12 @@ def build(options: DentateOptions) -> tuple[Setting, ...]:
     network = microcircuit(circuit, options.plastic)
     name = f"configuration {options.configuration}"
     views = Views(partial(show, options=options, circuit=circuit))
-    return (Setting(name, network, options.rate, draw, NOTHING, value, views=views),)
+    return (Setting(name, network, options.rate, draw, NO_READING, value, views=views),)
 
 
 FAMILY = Family(
     name="dentate",
-    asks="a dentate microcircuit: make the codes of all patterns sparse and different",
+    asks="a dentate microcircuit: make codes sparse and different",
     solved="similarity below 0.45 at fewer than 25 active cells in configuration 3, which has no mossy cells",
     reference="Galloni, Samadzelkava, Hiremath, Oumnov & Milstein 2022, Front. Comput. Neurosci. 16:826278",
     options=DentateOptions,

@@ -4,7 +4,7 @@
 
 scikit-learn's 8 x 8 digits: 1,797 images, divided once into those for training, validation and test. An instance
 draws start weights, feedback weights, the order of the images that it learns from, and 300 others that it is scored
-on. The hidden layer is narrow, so that a network whose readout alone learns cannot make up for poor features.
+on. The hidden layer is narrow, so that a good readout cannot compensate for poor features.
 """
 
 from functools import cache, partial
@@ -50,12 +50,12 @@ def images() -> dict[str, Samples]:
 
 
 def divided(draw: Draw) -> tuple[Samples, Samples]:
-    """Images to learn from and images to be scored on; a test instance is scored on images that no search has met."""
+    """Images to learn from and images to be scored on; those of test instances were in no search."""
     parts = images()
-    mine = draw.rng.permutation(len(parts[draw.split].x))
-    held_out = parts[draw.split].at(mine[:HELD_OUT])
+    order = draw.rng.permutation(len(parts[draw.split].x))
+    held_out = parts[draw.split].at(order[:HELD_OUT])
     if draw.split == "train":
-        return parts["train"].at(mine[HELD_OUT:]), held_out
+        return parts["train"].at(order[HELD_OUT:]), held_out
     if draw.split == "validation":
         return parts["train"], held_out
     both = zip(parts["train"], parts["validation"], strict=True)
@@ -81,7 +81,7 @@ def build(options: DigitsOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="digits",
-    asks="a layered network: name images of digits, told only its errors",
+    asks="a layered network: name images of digits",
     solved="accuracy at least 0.95 on images that were never shown",
     reference="data: Alpaydin & Kaynak 1998 (UCI), as in scikit-learn; task: own",
     options=DigitsOptions,

@@ -1,15 +1,15 @@
-"""ELiSe: visible and latent neurons with dendrites and delays must learn a melody, and play it with no teacher.
+"""ELiSe: visible and latent neurons with dendrites and delays must learn a melody and play it without teacher.
 
     teaching      `teaching` repetitions, the teacher pulling each visible neuron to its part, while the learning
-                  rate falls to `calm` times what it was, where it stays
+                  rate falls to `calm` times its first value; it stays there afterwards
     replay        five repetitions' time without teacher
     disturbance   for a third of a repetition a strong teacher plays other notes
     recovery      ten repetitions' time without teacher
 
-The rule is always on. A melody gives one note after another to the visible neurons, and some note is followed now by
-one, now by another, so that what sounds does not tell what comes: the latent neurons must. The quality is the mean
+The rule is always on. Each note of the melody is a visible neuron. Some notes are followed by different notes at
+different times, so the present note does not determine the next one: the latent neurons must. The quality is the mean
 over the five repetitions of replay of the correlation of the visible rates with the melody, best aligned, as
-published. A rule that only copies the teacher plays well while it is taught and not afterwards. The ceiling is 1.
+published. A rule that only copies the teacher plays well during teaching and not afterwards. The ceiling is 1.
 """
 
 from functools import partial
@@ -43,13 +43,13 @@ from tasks.base import (
 LOUD = 20.0
 #: Repetitions that are played before the disturbance, and after it; of the latter the last five count.
 BEFORE, AFTER = 5, 10
-#: What is listened to: the replay, the first repetition after the disturbance begins, and the last five.
+#: Repetitions that are recorded: the replay, the one in which the disturbance begins, and the last five.
 HEARD = BEFORE + 1 + 5
 
-StopFile = Annotated[int, Field(ge=0)]
+Note = Annotated[int, Field(ge=0)]
 
 
-#: The published melody and size. The learning rate, there constant, falls here: what is always on drifts less.
+#: The published melody and size. The published learning rate is constant; here it falls, so that weights drift less.
 PUBLISHED = {
     "visible": 7,
     "latent": 30,
@@ -70,7 +70,7 @@ class EliseOptions(Options):
     visible: int = Field(4, ge=2, le=100, description="neurons that play, one a note (7)")
     latent: int = Field(16, ge=1, le=1000, description="neurons that remember (30)")
     notes: int = Field(6, ge=4, le=200, description="notes of a melody that is drawn (12)")
-    melody: tuple[StopFile, ...] = Field(
+    melody: tuple[Note, ...] = Field(
         (), description="the melody itself (Fuer Elise); drawn for each instance if not given"
     )
     note: float = Field(10.0, ge=2, le=100, description="length of a note [ms] (10)")
@@ -158,20 +158,20 @@ def sample(draw: Draw, options: EliseOptions) -> Instance:
 
 
 def show(drive: dict[str, Array], time: Array, steps: int) -> dict[str, Array]:
-    """What the teacher wants at a step of a repetition."""
+    """Target and pull of the teacher at a step of a repetition."""
     note = time * drive["notes"].shape[0] // steps
     return {"target": REST + LOUD * drive["notes"][note], "pull": drive["pull"][note]}
 
 
 def listen(times: int, visible: int) -> Reading:
-    """Keep what is played in the repetitions that count, (slot, time, visible, K, P)."""
+    """Record the visible rates in the repetitions that count, (slot, time, visible, K, P)."""
 
     def start(episode: Episode, state: object) -> Array:
         w = jax.tree.leaves(state)[0]
         return jnp.zeros((HEARD, times, visible, *w.shape[-2:]), w.dtype)
 
     def update(heard: Array, episode: Episode, step: Step) -> Array:
-        # One slot is written at a time, so the place is that of any lane.
+        # All lanes write to the same slot, so that of the first is taken.
         slot = step.drive["slot"].ravel()[0]
         here = (jnp.arange(HEARD) == slot)[:, None, None, None, None]
         return jnp.where(here, step.after.heard[None], heard)
@@ -198,7 +198,7 @@ def correlations(heard: Array, melody: Array) -> Array:
 
 
 def score(episode: Episode, trace: Trace) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     found = correlations(trace.gathered, episode.target["melody"])
     quality = jnp.mean(found[:BEFORE], axis=0)
     metrics = {
@@ -210,7 +210,7 @@ def score(episode: Episode, trace: Trace) -> Outcome:
 
 
 def show_replay(episode: Episode, trace: Trace) -> dict[str, View]:
-    """All repetitions that were listened to, below the melody as it fits the first, and the dendritic weights."""
+    """All recorded repetitions, below the melody aligned with the first, and the dendritic weights."""
     heard = plain(trace.gathered)
     times = heard.shape[1]
     notes = plain(episode.target["melody"])
@@ -244,7 +244,7 @@ def build(options: EliseOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="elise",
-    asks="visible and latent neurons with dendrites: learn a melody and play it without teacher",
+    asks="neurons with dendrites: learn a melody and replay it",
     solved="correlation of at least 0.9 over five repetitions, and again after a disturbance",
     reference="Kriener, Jordan, Petrovici & co-workers 2024, arXiv:2402.16763",
     options=EliseOptions,

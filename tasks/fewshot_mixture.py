@@ -4,8 +4,8 @@
 
 A class is two prototypes c ~ N(0, 1), and its samples are x = relu(c + 1.2 N(0, 1)) / 2 around either of them.
 Weights and feedback weights are Xavier-uniform. An instance draws classes, weights and samples. Random feedback alone
-fails here, though it works in shallow networks and with many examples; in the publication it works once it is joined
-by a term that keeps the layers orthonormal (rule `feedback_alignment_oja`). The publication learned characters, five
+fails here, though it works in shallow networks and with many examples; in the publication it works with an added
+term that keeps the layers orthonormal (rule `feedback_alignment_oja`). The publication learned characters, five
 of 47 kinds at a time; this is its smallest counterpart that needs no data.
 """
 
@@ -83,7 +83,7 @@ def build(options: FewshotMixtureOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="fewshot_mixture",
-    asks="a deep narrow network: learn five new classes from 50 examples each, shown once",
+    asks="a deep narrow network: five classes from 50 examples each",
     solved="accuracy at least backprop's on examples that were never shown",
     reference="after Shervani-Tabar & Rosenbaum 2023, Nature Communications 14:1805",
     options=FewshotMixtureOptions,

@@ -1,12 +1,12 @@
-"""Pattern separation: overlapping patterns must get codes of their own, in a layer with feedback inhibition.
+"""Pattern separation: overlapping patterns must get different codes, in a layer with feedback inhibition.
 
     y_i = max(sum_j w_ij x_j - g sum_k y_k, 0)        0 <= w <= 1
 
-Each instance draws patterns of 0 and 1 that share much of what is active and differ widely in how much that is
-(a wide dynamic range, where a pattern may lie within another one). They are shown in random order with noise; then
-the weights are held and every pattern is shown several times more:
+Each instance draws patterns of 0 and 1 that share many active lines and differ widely in their number (a wide dynamic
+range, where the lines of one pattern may all be active in another). They are presented in random order with noise.
+Then the weights are kept fixed and every pattern is presented several times more:
 
-    quality = mean cosine of the outputs to two showings of one pattern
+    quality = mean cosine of the outputs to two presentations of one pattern
             - mean cosine of the outputs to two different patterns
 
 The first term asks for a reliable code, the second for separate ones. A cosine ignores amplitude, so a larger gain
@@ -22,10 +22,8 @@ from jax import Array
 from pydantic import Field
 
 from substrate.networks.feedback_inhibition import feedback_inhibited, inhibited
-from substrate.simulate import Episode, Reading, Trace
+from substrate.simulate import NO_READING, Episode, Trace
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
-
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 
 
 class PatternSeparationOptions(Options):
@@ -51,7 +49,7 @@ class PatternSeparationOptions(Options):
 
 
 def overlapping(rng: np.random.Generator, options: PatternSeparationOptions) -> np.ndarray:
-    """Draw patterns (pattern, line) of 0 and 1: each has the lines that a common and an own field favour most."""
+    """Draw patterns (pattern, line): 1 at the lines at which a common field plus the pattern's field is largest."""
     count, n = options.patterns, options.inputs
     common, own = rng.normal(size=n), rng.normal(size=(count, n))
     field = np.sqrt(options.shared) * common + np.sqrt(1 - options.shared) * own
@@ -66,7 +64,7 @@ def noisy(rng: np.random.Generator, patterns: np.ndarray, noise: float) -> np.nd
 
 
 def sample(draw: Draw, options: PatternSeparationOptions) -> Instance:
-    """Draw patterns, their noisy showings before and after, and start weights."""
+    """Draw patterns, noisy presentations to learn from and to be scored on, and start weights."""
     rng = draw.rng
     patterns = overlapping(rng, options)
     order = rng.integers(options.patterns, size=options.samples)
@@ -77,7 +75,7 @@ def sample(draw: Draw, options: PatternSeparationOptions) -> Instance:
 
 
 def cosines(y: Array) -> tuple[Array, Array]:
-    """Mean cosine within and between patterns, (K, P) each, of outputs (showing, pattern, unit, K, P)."""
+    """Mean cosine within and between patterns, (K, P) each, of outputs (presentation, pattern, unit, K, P)."""
     length = jnp.sqrt(jnp.sum(y * y, axis=2, keepdims=True))
     heard = (length > 1e-9).astype(y.dtype)
     unit = y / jnp.maximum(length, 1e-9)
@@ -99,7 +97,7 @@ def cosines(y: Array) -> tuple[Array, Array]:
 
 
 def score(episode: Episode, trace: Trace, options: Any) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     w, again = trace.state.w, episode.target["again"]
     again = jnp.broadcast_to(again, (*again.shape[:-2], *w.shape[-2:]))
     y = inhibited(jnp.einsum("oikp,smikp->smokp", w, again), options.inhibition)
@@ -115,7 +113,7 @@ def score(episode: Episode, trace: Trace, options: Any) -> Outcome:
 
 
 def show(episode: Episode, trace: Trace, options: Any) -> dict[str, View]:
-    """The codes of all patterns, each shown once, and the weights."""
+    """The codes of all patterns, each presented once, and the weights."""
     w, again = trace.state.w, episode.target["again"][0]
     y = inhibited(jnp.einsum("oikp,mikp->mokp", w, again), options.inhibition)
     return {
@@ -130,12 +128,12 @@ def build(options: PatternSeparationOptions) -> tuple[Setting, ...]:
     network = feedback_inhibited(options.inhibition)
     draw, value = partial(sample, options=options), partial(score, options=options)
     views = Views(partial(show, options=options))
-    return (Setting(name, network, options.rate, draw, NOTHING, value, views=views),)
+    return (Setting(name, network, options.rate, draw, NO_READING, value, views=views),)
 
 
 FAMILY = Family(
     name="pattern_separation",
-    asks="a layer with feedback inhibition: give overlapping patterns codes of their own",
+    asks="a layer with inhibition: distinct codes for like patterns",
     solved="test score above Hebb's, and at least that of the best known rule",
     reference="Marr 1969, J. Physiol. 202:437-470; Rumelhart & Zipser 1985, Cogn. Sci. 9:75-112",
     options=PatternSeparationOptions,

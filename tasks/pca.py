@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from substrate.networks.feedforward import feedforward
-from tasks._component import READING, outcome
+from tasks._component import QUALITY, READING, Quality, outcome
 from tasks._statistics import STATISTICS
 from tasks.base import Draw, Family, Instance, Options, Setting
 
@@ -42,9 +42,7 @@ class PcaOptions(Options):
         100, ge=2, le=10_000, description="held-out samples of the variance fitness"
     )
     rate: float = Field(0.01, gt=0, le=1, description="learning rate eta")
-    fitness: Literal["angle", "final", "variance"] = Field(
-        "angle", description="see tasks/_component.py"
-    )
+    fitness: Quality = QUALITY
     alpha: float | None = Field(
         None, ge=0, description="weight of the norm penalty; n if not given"
     )
@@ -85,7 +83,7 @@ def build(options: PcaOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pca",
-    asks="one linear neuron: find the first principal component of the input",
+    asks="one linear neuron: find the first principal component",
     solved="test score at least Oja's",
     reference="Mettler, Schmidt, Senn, Petrovici & Jordan 2021, GECCO Companion 285-286",
     options=PcaOptions,

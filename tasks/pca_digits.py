@@ -7,13 +7,13 @@ its stream of images and its start weights. Pixels are scaled so that the larges
 """
 
 from functools import cache, partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from substrate.networks.feedforward import feedforward
-from tasks._component import READING, outcome
+from tasks._component import QUALITY, READING, Quality, outcome
 from tasks.base import SPLITS, Draw, Family, Instance, Options, Setting
 
 #: The division of the images is part of the task, not of a run.
@@ -27,9 +27,7 @@ class PcaDigitsOptions(Options):
         4000, ge=100, le=100_000, description="images shown, one weight update each"
     )
     rate: float = Field(0.0025, gt=0, le=1, description="learning rate eta")
-    fitness: Literal["angle", "final", "variance"] = Field(
-        "angle", description="see tasks/_component.py"
-    )
+    fitness: Quality = QUALITY
     alpha: float = Field(2.0, ge=0, description="weight of the norm penalty")
     exponent: float = Field(2.0, gt=0, description="exponent of the norm penalty")
 
@@ -72,7 +70,7 @@ def build(options: PcaDigitsOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pca_digits",
-    asks="one linear neuron: find the first principal component of real images of digits",
+    asks="one linear neuron: find the component of real images",
     solved="test score at least Oja's",
     reference="data: Alpaydin & Kaynak 1998 (UCI), as in scikit-learn; task: own",
     options=PcaDigitsOptions,

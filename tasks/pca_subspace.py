@@ -61,7 +61,7 @@ def _update(gathered: Array, episode: Episode, step: Step) -> Array:
 
 
 def score(episode: Episode, trace: Trace, options: Any) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     w = trace.state.w
     products = jnp.sum(w[:, None] * w[None], axis=2)  # (k, k, K, P)
     identity = jnp.eye(w.shape[0], dtype=w.dtype)[:, :, None, None]
@@ -83,7 +83,7 @@ def build(options: PcaSubspaceOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pca_subspace",
-    asks="k linear neurons: span the first k principal components of the input",
+    asks="k linear neurons: span the first k principal components",
     solved="test score at least that of Oja's subspace rule",
     reference="Oja 1989, Int. J. Neural Syst. 1:61-68; Sanger 1989, Neural Networks 2:459-473",
     options=PcaSubspaceOptions,

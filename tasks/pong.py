@@ -1,4 +1,4 @@
-"""Pong as a table: at which of the positions a ball comes, the paddle must go, and only a reward tells.
+"""Pong as a table: the paddle must go to the position at which the ball comes, and learns from a reward alone.
 
     w <- w + 4 eta dw        success: the most active action is at most 6 from the ball
 
@@ -7,8 +7,8 @@ of their gains, and the modulator is an 8-bit fraction,
 
     q = trunc(128 eta (R - Rbar))        w += trunc(c q / 128)
 
-so the gain matters: at a hundredth q is always 0 and nothing is learned; at a fifth everything saturates. This is
-`kernel`, the default; `arithmetic = ideal` leaves floating point, and `--hardware` lays another chip under it.
+so the gain eta matters: at 0.01 q is always 0 and nothing is learned; at 0.2 everything saturates. This is `kernel`,
+the default. `arithmetic = ideal` is floating point, and `--hardware` is another chip.
 """
 
 from functools import partial
@@ -40,7 +40,7 @@ class PongOptions(Options):
 
 
 def kernel(rate: float) -> Profile:
-    """The chip of the experiment: integers, truncated, and sensors that are not alike."""
+    """The chip of the experiment: truncated integers, and sensors whose gains differ."""
     return Profile(
         name="kernel",
         summary="integer kernel of the Pong experiment",
@@ -54,7 +54,7 @@ def kernel(rate: float) -> Profile:
 
 
 def sample(draw: Draw, options: PongOptions) -> Instance:
-    """Noise of every action, which fades over 500 epochs, and what decides its spikes."""
+    """Draw the noise of every action, which fades over 500 epochs, and the uniform numbers that decide its spikes."""
     rng, n, epochs = draw.rng, options.positions, options.epochs
     steps = epochs * n
     epoch = np.repeat(np.arange(epochs), n)
@@ -121,7 +121,7 @@ def build(options: PongOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="pong",
-    asks="a table of states and actions: hit the ball, told only a reward, on a chip's integers",
+    asks="a table of states and actions: hit the ball for a reward",
     solved="success of 0.86 in the last 20 of 300 epochs",
     reference="Wunderlich et al. 2019, Front. Neurosci. 13:260, rate form of the on-chip kernel",
     options=PongOptions,

@@ -1,13 +1,12 @@
-"""Sequence learning: a recurrent net is shown a chain of patterns, and must replay it from the first.
+"""Sequence learning: a recurrent network learns a chain of patterns and must replay it from the first.
 
     learning   patterns xi(1), ..., xi(L) clamped one after another, `repeats` times; xi(t-1) arrives with xi(t)
     replay     y(1) = xi(1), y(t+1) = the `active` units with the largest sum_j w_ij y_j(t), nothing learning
 
-Units take part in unequal numbers of patterns (`spread`): those that are often active win every competition unless
-the rule makes up for it. The quality of an instance is the mean over t > 1 of the correlation of y(t) with xi(t);
-an error is carried on, so a chain is as strong as its weakest link. Lengths are settings, which gives capacity
-against length. Only the order of the inputs to units matters in replay, so a larger gain wins nothing. The ceiling
-is the whole chain.
+Units take part in unequal numbers of patterns (`spread`): units that are often active win every competition unless
+the rule compensates for it. The quality of an instance is the mean over t > 1 of the correlation of y(t) with xi(t);
+an error in one pattern spoils all later ones. Every length is a setting, so results show how long a chain can be.
+Only the order of the net inputs matters in replay, so a larger gain wins nothing. The ceiling is the whole chain.
 """
 
 from functools import partial
@@ -19,13 +18,11 @@ from jax import Array, lax
 from pydantic import Field
 
 from substrate.networks.clamped import clamped
-from substrate.simulate import Episode, Reading, Trace
+from substrate.simulate import NO_READING, Episode, Trace
 from tasks._recall import correlation, through, winners
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting, View, Views, plain
 
 Length = Annotated[int, Field(ge=2, le=10_000)]
-
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 
 
 class SequenceLearningOptions(Options):
@@ -71,7 +68,7 @@ def sample(draw: Draw, length: int, options: SequenceLearningOptions) -> Instanc
 
 
 def replay(w: Array, first: Array, length: int, active: int) -> Array:
-    """Patterns y(2) ... y(length), (t, unit, K, P), that follow from the first (unit, K, 1)."""
+    """Patterns y(2) ... y(length), (t, unit, K, P), replayed from the first (unit, K, 1)."""
 
     def step(y: Array, _: None) -> tuple[Array, Array]:
         y = winners(through(w, y[None])[0], active)
@@ -82,7 +79,7 @@ def replay(w: Array, first: Array, length: int, active: int) -> Array:
 
 
 def score(episode: Episode, trace: Trace, options: SequenceLearningOptions) -> Outcome:
-    """See the head of this file."""
+    """Quality and metrics, (K, P), as the module's docstring defines them."""
     whole, w = episode.target["chain"], trace.state.w
     played = replay(w, whole[0], whole.shape[0], options.active)
     match = correlation(played, whole[1:])
@@ -92,7 +89,7 @@ def score(episode: Episode, trace: Trace, options: SequenceLearningOptions) -> O
 
 
 def show(episode: Episode, trace: Trace, options: SequenceLearningOptions) -> dict[str, View]:
-    """The chain beside its replay, and the weights."""
+    """The chain, its replay, and the weights."""
     whole, w = episode.target["chain"], trace.state.w
     played = jnp.concatenate([whole[:1], replay(w, whole[0], whole.shape[0], options.active)])
     return {
@@ -110,14 +107,14 @@ def build(options: SequenceLearningOptions) -> tuple[Setting, ...]:
         value = partial(score, options=options)
         views = Views(partial(show, options=options))
         name = f"length={length}"
-        return Setting(name, network, options.rate, draw, NOTHING, value, views=views)
+        return Setting(name, network, options.rate, draw, NO_READING, value, views=views)
 
     return tuple(setting(length) for length in options.lengths)
 
 
 FAMILY = Family(
     name="sequence_learning",
-    asks="a recurrent net: learn a chain of patterns and replay it from its first",
+    asks="a recurrent net: learn a chain of patterns and replay it",
     solved="test score above asymmetric Hebb's, and at least that of the best known rule",
     reference="Amari 1972, IEEE Trans. Comput. 21:1197-1206; "
     "Sompolinsky & Kanter 1986, Phys. Rev. Lett. 57:2861-2864",

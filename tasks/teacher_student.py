@@ -1,4 +1,4 @@
-"""Teacher and student: a network learns a function of which random features, however they are read, know little.
+"""Teacher and student: a network learns a function that no readout of random features explains well.
 
     target = sum_k (|v_k . x| - m) / (s sqrt(K))        x uniform on the sphere |x|^2 = n        20 - 20 - 1, linear
 
@@ -104,7 +104,7 @@ def build(options: TeacherStudentOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="teacher_student",
-    asks="a layered network: learn a function of directions that its hidden layer must find",
+    asks="a layered network: learn a function of hidden directions",
     solved="explains at least 0.9 of the teacher's power on inputs that were never shown",
     reference="own; limits of random features: Yehudai & Shamir 2019, NeurIPS, arXiv:1904.00687",
     options=TeacherStudentOptions,

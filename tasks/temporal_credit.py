@@ -42,8 +42,8 @@ from substrate.errors import UserError
 from substrate.networks._layers import OUTPUTS
 from substrate.networks.activations import ACTIVATIONS
 from substrate.networks.recurrent import NeuronParams, RecurrentWeights, rnn
-from substrate.simulate import Episode, Trace
-from tasks._supervised import DELTA, READING, accuracy
+from substrate.simulate import NO_READING, Episode, Trace
+from tasks._supervised import DELTA, accuracy
 from tasks._trials import Trials, instance, rank, respond
 from tasks.base import Draw, Family, Instance, Options, Outcome, Setting
 from tasks.digits import divided
@@ -213,11 +213,11 @@ def build(options: TemporalCreditOptions) -> tuple[Setting, ...]:
     params = NeuronParams(ACTIVATIONS[activation], leak, "current")
     score = partial(outcome, params=params, output=output, noise=0.0 if twin else options.noise)
     draw = partial(sample, options=options)
-    return (Setting(name, network, defaults.rate, draw, READING, score, DELTA),)
+    return (Setting(name, network, defaults.rate, draw, NO_READING, score, DELTA),)
 
 
-#: A search: what a synapse may read, a trace of its own that evolves too, and few evaluations, for each is dear.
-#: Rules are compiled: the slow variables of a batch of trials make a step dear, and the interpreter makes it dearer.
+#: A search: what a synapse may read, a trace of its own that evolves too, and few evaluations, since each takes long.
+#: Rules are compiled: the slow variables of a batch of trials make a step slow, and the interpreter makes it slower.
 SEARCH = {
     "genes": {
         "terminals": ("pre", "post", "w", "dphi", "fb_err"),
@@ -232,7 +232,7 @@ SEARCH = {
 
 FAMILY = Family(
     name="temporal_credit",
-    asks="a recurrent network: decide after a delay, told its errors at the end",
+    asks="a recurrent network: decide after a delay",
     solved="accuracy at least 0.95 on trials that were never shown",
     reference="task: Dubreuil, Valente, Beiran, Mastrogiuseppe & Ostojic 2022; rules: Murray 2019",
     options=TemporalCreditOptions,

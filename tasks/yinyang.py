@@ -73,7 +73,7 @@ def build(options: YinyangOptions) -> tuple[Setting, ...]:
 
 FAMILY = Family(
     name="yinyang",
-    asks="a layered network: name the regions of a disc that no line separates",
+    asks="a layered network: name the regions of a disc",
     solved="accuracy at least 0.85 on points that were never shown, from 20,000 shown once",
     reference="Kriener, Goltz & Petrovici 2022, NICE, arXiv:2102.08211",
     options=YinyangOptions,

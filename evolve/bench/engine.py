@@ -23,10 +23,9 @@ from substrate.compilation.graph import Graph, to_rule
 from substrate.compilation.lowering import lower
 from substrate.networks.feedforward import feedforward
 from substrate.rule import Rule
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 
 #: Weights are all that is wanted of the layer.
-NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 
 
 def measure(sizes: Sizes, say: Say) -> list[Figure]:
@@ -243,7 +242,7 @@ def _layer(sizes: Sizes) -> list[Figure]:
         @jax.jit
         def ours(episode: Episode, network: Any = network, rule: Rule = rule) -> Array:
             rates = jnp.full((1, 1), rate, jnp.float32)
-            trace = simulate(network, lower(rule), episode, rates, NOTHING, 1)
+            trace = simulate(network, lower(rule), episode, rates, NO_READING, 1)
             return trace.state.w[..., 0, 0]
 
         difference = float(jnp.abs(ours(episode) - hand(w0, xs)).max())

@@ -1,7 +1,7 @@
-"""Gather only what matters: a reading cut down to what somebody makes of it.
+"""Gather only what matters: a reading is cut down to the arrays that its score depends on.
 
-XLA drops what a single loop computes in vain, but not what is carried through a loop in a loop, as steps in chunks
-are. So it is found out beforehand, from how the results are computed, which of the numbers they depend on.
+XLA drops what a single loop computes in vain, but not what is carried through a loop inside a loop, as chunks of
+steps are. So JAX's own dead-code elimination is asked beforehand, until the set of arrays no longer grows.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Var
+from jax.interpreters.partial_eval import dce_jaxpr
 
 
 def inputs_of(
@@ -19,27 +19,23 @@ def inputs_of(
 ) -> list[bool]:
     """Which of a function's array arguments its results depend on; of some results only, if they are given."""
     traced = jax.make_jaxpr(function)(list(arguments)).jaxpr
-    chosen = outputs or [True] * len(traced.outvars)
-    needed = {v for v, on in zip(traced.outvars, chosen, strict=True) if on and isinstance(v, Var)}
-    for equation in reversed(traced.eqns):
-        if needed.intersection(equation.outvars):
-            needed.update(v for v in equation.invars if isinstance(v, Var))
-    return [v in needed for v in traced.invars]
+    _, used = dce_jaxpr(traced, outputs or [True] * len(traced.outvars))
+    return used
 
 
 def needed(
     start: Any, update: Callable[[Any], Any], use: Callable[[Any], Any]
 ) -> tuple[Callable[[Any], list[Any]], Callable[[list[Any]], Any]]:
-    """Which arrays of a tree, moved by `update` again and again, matter to what `use` makes of it in the end.
+    """Which arrays of a tree matter to `use`, after `update` has changed the tree any number of times.
 
     Returns
     -------
-    What picks the arrays that matter from such a tree, as a list; and what makes a tree of such a list, zero where
-    nothing matters.
+    A function that picks the arrays that matter from such a tree, as a list, and one that makes a tree of such a
+    list, with zeros for the rest.
     """
     arrays, structure = jax.tree.flatten(start)
 
-    def moved(some: list[Any]) -> list[Any]:
+    def updated(some: list[Any]) -> list[Any]:
         return jax.tree.leaves(update(jax.tree.unflatten(structure, some)))
 
     def used(some: list[Any]) -> list[Any]:
@@ -47,7 +43,7 @@ def needed(
 
     matters = inputs_of(used, arrays)
     while (
-        more := [a | b for a, b in zip(matters, inputs_of(moved, arrays, matters), strict=True)]
+        more := [a | b for a, b in zip(matters, inputs_of(updated, arrays, matters), strict=True)]
     ) != matters:
         matters = more
 

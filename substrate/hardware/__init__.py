@@ -1,4 +1,4 @@
-"""Hardware profiles: one file each, found by discovery, and what lays them under the synapses."""
+"""Hardware profiles: one file each, found by discovery, and the code that applies them to synapses."""
 
 from substrate.hardware._admission import admissible as admissible
 from substrate.hardware._admission import as_implemented as as_implemented

@@ -1,4 +1,4 @@
-"""A chip under the synapses of a network: what they see, compute, store, and when.
+"""The synapses of a network on a chip: what they read, compute and store, and when.
 
     reading    c = clip(round((g x + o + noise) / step)),   g and o drawn once per chip and place
     rule       evaluated in the profile's arithmetic on what was read
@@ -6,7 +6,7 @@
 
 The state keeps effective weights, which the network's forward pass uses and tasks look at; the rule reads the code.
 All randomness is counted, not carried (`_random.py`): fixed patterns by chip, noise and stochastic rounding by chip,
-instance and step, so a score does not depend on what else is evaluated beside it.
+instance and step, so a score does not depend on what else is evaluated at the same time.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from substrate.hardware._fixed import Fixed, bounded, shifted, toward_zero, whol
 from substrate.hardware.base import Profile, Read
 from substrate.plasticity import EncodedObserved, Observed, Plasticity
 from substrate.synapses import Synapses
-from substrate.vocabulary import VOCABULARY
+from substrate.vocabulary import VOCABULARY, scope_shape
 
 #: What a register of accumulated changes holds in fixed point, as bits with the sign.
 ACCUMULATOR = 23
@@ -29,14 +29,14 @@ RATE = 8
 
 
 class Lanes(NamedTuple):
-    """Which chip each instance runs on; each an array (K, 1) of 32-bit keys, or folded lanes."""
+    """Which chip each instance runs on; each an array (K, 1) of 32-bit keys, or of merged lanes."""
 
     chip: Any  # one key per chip
     trial: Any  # one key per instance
 
 
 class Chip(NamedTuple):
-    """A profile with the chip instances that the lanes run on; hangs on a `Plasticity`."""
+    """A profile with the chip instances that the lanes run on; the `chip` of a `Plasticity`."""
 
     profile: Profile
     lanes: Lanes
@@ -60,15 +60,15 @@ class Chip(NamedTuple):
             return jnp.broadcast_to(drawn, (*front, *shape[2:]))
 
         for name in sorted(reads & VOCABULARY.keys() - {"w", "eta"}):
-            read, front = profile.read(name), _front(VOCABULARY[name].scope, shape)
+            read, front = profile.read(name), scope_shape(VOCABULARY[name].scope, *shape[:2])
             if _present(read.gain):
                 memory[f"gain {name}"] = _factor(read.gain, pattern(f"gain {name}", front))
             if _present(read.offset):
                 memory[f"offset {name}"] = read.offset * pattern(f"offset {name}", front)
         for name, update in plasticity.slow.items():
             if _present(profile.tau):
-                spread = pattern(f"tau {name}", _front(update.scope, shape))
-                memory[f"rate_factor {name}"] = 1.0 / _factor(profile.tau, spread)
+                spread = pattern(f"tau {name}", scope_shape(update.scope, *shape[:2]))
+                memory[f"speed_factor {name}"] = 1.0 / _factor(profile.tau, spread)
         if _present(weights.gain):
             memory["weight"] = _factor(weights.gain, pattern("weight", shape[:2]))
         if weights.sign == "row":
@@ -84,8 +84,8 @@ class Chip(NamedTuple):
             memory["settled"] = code * weights.step
         return Synapses(self._effective(code, memory), synapses.slow, memory)
 
-    def rate_factors(self, count: int, name: str) -> Array | None:
-        """Factors (count, K, 1) on how fast neurons move, drawn once per chip; nothing where all are alike."""
+    def speed_factors(self, count: int, name: str) -> Array | None:
+        """Factors (count, K, 1) on how fast neurons move, drawn once per chip; None where all are alike."""
         if not _present(self.profile.tau):
             return None
         key = random.stream(random.stream(self.lanes.chip, f"neurons {name}"), "tau")
@@ -116,7 +116,7 @@ class Chip(NamedTuple):
         for name, update in plasticity.slow.items():
             value = synapses.slow[name]
             change = _float(update.change(observed), profile) * _at(
-                memory.get(f"rate_factor {name}", 1.0), batch
+                memory.get(f"speed_factor {name}", 1.0), batch
             )
             moved = jnp.broadcast_to(value + change, value.shape)
             slow[name] = _rounded(moved, profile.state) if profile.state else moved
@@ -126,7 +126,7 @@ class Chip(NamedTuple):
             change = toward_zero(mean) if isinstance(profile.arithmetic, Fixed) else mean
         moved, memory = self._written(code, jnp.broadcast_to(change, code.shape), rate, memory, key)
         if "settled" in memory:
-            event = jnp.broadcast_to(observed["pre"], _wide(code.shape, batch)) != 0
+            event = observed["pre"] != 0
             if batch:
                 event = jnp.any(event, axis=2)
             memory["settled"] = jnp.where(event, moved * weights.step, memory["settled"])
@@ -140,7 +140,7 @@ class Chip(NamedTuple):
         key: Array,
         batch: bool,
     ) -> Observed:
-        """What the rule gets to see, in the profile's arithmetic; what nobody reads costs nothing."""
+        """The readings of the rule, in the profile's arithmetic; what no rule reads is not compiled."""
         values = {}
         for name, value in observed.items():
             if name in ("w", "eta"):
@@ -279,19 +279,8 @@ def _present(spread: Array | float) -> bool:
     return not (isinstance(spread, int | float) and spread == 0)
 
 
-def _front(scope: str, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Axes before the lanes of a variable of some scope, for weights of this shape."""
-    post, pre = shape[:2]
-    sizes = {"synapse": (post, pre), "pre": (1, pre), "post": (post, 1), "global": (1, 1)}
-    return sizes[scope]
-
-
-def _wide(shape: tuple[int, ...], batch: bool) -> tuple[int, ...]:
-    return (*shape[:2], 1, *shape[2:]) if batch else shape
-
-
 def _at(value: Array | float, batch: bool) -> Array | float:
-    """A fixed pattern beside signals that have a batch axis before the lanes."""
+    """A fixed pattern, with a batch axis before the lanes where signals have one."""
     return value[:, :, None] if batch and isinstance(value, Array) else value
 
 

@@ -10,7 +10,7 @@ from substrate.rule import Rule
 
 
 class Cost(NamedTuple):
-    """Per synapse and step; state is what is kept beside the weight, once a neuron's share is spread thin."""
+    """Per synapse and step; state is what is kept per synapse."""
 
     operations: float  # arithmetic on the chip
     words: int  # of state per synapse: the weight, a register of changes, slow variables
@@ -35,7 +35,7 @@ def cost(profile: Profile, rule: Rule, inputs: int | None = None) -> Cost:
             found = [p for e in rule.equations.values() for p in products(e, profile.arithmetic)]
             operations = sum(p.degree + 1 for p in found)
         except NoSum:
-            pass  # it does not run there; its own operations are the nearest figure
+            pass  # it does not run there; the operations of its graph are the nearest figure
     inputs = inputs or profile.schedule.inputs or 1
     period = int(profile.schedule.at(inputs))
     every = 1.0 / period

@@ -1,4 +1,4 @@
-"""Random numbers by counting: the same place, time and chip give the same number, whatever else runs beside it.
+"""Random numbers by counting: the same place, time and chip give the same number, whatever else runs.
 
 A number is a hash of a key and a counter, so no generator is carried along. The hash is the two-round
 multiply-xorshift mixer known as lowbias32 (C. Wellons, 2018, public domain), whose bias is near the least known.

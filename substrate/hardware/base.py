@@ -1,6 +1,6 @@
 """What a hardware profile is: what a chip can see, compute and store, and when it writes.
 
-A profile is data. `Chip` (in `_chip.py`) lays it under the synapses of any network, `violations` (in `_admission.py`)
+A profile is data. `Chip` (in `_chip.py`) applies it to the synapses of any network, `violations` (in `_admission.py`)
 says why a rule cannot run there, `cost` (in `_cost.py`) what an update costs.
 """
 
@@ -86,7 +86,7 @@ class Schedule:
     """When weights are written.
 
     `step`: at every step. `accumulate`: changes add up in a register and are written every `period` steps. `epoch`:
-    the rule is evaluated at the end of an epoch of `period` steps, on what is seen then, and its change counts for
+    the rule is evaluated at the end of an epoch of `period` steps, on what is read then, and its change counts for
     the whole epoch. `deferred`: at every step, but what happens after the last presynaptic event never reaches the
     stored weight. `host`: a host keeps exact weights, on which the rule works, and loads the nearest codes.
 
@@ -151,9 +151,9 @@ class Profile:
     fan_in
         Most synapses onto one neuron.
     memory
-        Bytes for what is kept per synapse beside its weight.
+        Bytes for what is kept per synapse in addition to its weight.
     speed
-        Speed beside biology.
+        Speed relative to biology.
     chips
         Chip instances that a score is taken over, 1 where all are alike.
     facts

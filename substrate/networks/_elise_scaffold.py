@@ -11,10 +11,10 @@ def grow(
     onward: float = 0.2,
     shared: float = 0.15,
 ) -> np.ndarray:
-    """Draw which neuron pushes which, (post, pre) of 0 and 1; visible neurons come first and are never pushed.
+    """Draw which neuron excites which, (post, pre) of 0 and 1; visible neurons come first and are never targets.
 
-    Sources wait in line, at first the visible neurons, and each connects until it fails; a latent neuron that is
-    reached for the first time joins the line.
+    Sources wait in a queue, at first the visible neurons, and each draws targets until a draw fails. A latent neuron
+    that becomes a target for the first time joins the queue.
 
     Parameters
     ----------
@@ -26,21 +26,21 @@ def grow(
         A candidate with n sources accepts with the probability shared**n.
     """
     n = visible + latent
-    pushes = np.zeros((n, n))
-    line = list(range(visible))
-    while line:
-        source = line[0]
-        targets = int(pushes[:, source].sum())
-        free = [i for i in range(visible, n) if i != source and not pushes[i, source]]
+    edges = np.zeros((n, n))
+    queue = list(range(visible))
+    while queue:
+        source = queue[0]
+        targets = int(edges[:, source].sum())
+        free = [i for i in range(visible, n) if i != source and not edges[i, source]]
         if not free or rng.random() >= (onward**targets if targets else 1.0 - nothing):
-            line.pop(0)
+            queue.pop(0)
             continue
         while True:
             candidate = free[rng.integers(len(free))]
-            sources = int(pushes[candidate].sum())
+            sources = int(edges[candidate].sum())
             if rng.random() < shared**sources:
                 break
         if not sources:
-            line.append(candidate)
-        pushes[candidate, source] = 1.0
-    return pushes
+            queue.append(candidate)
+        edges[candidate, source] = 1.0
+    return edges

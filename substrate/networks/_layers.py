@@ -25,7 +25,7 @@ class LayerWeights(NamedTuple):
 
 
 class StepInput(NamedTuple):
-    """What a network is shown at one step: a batch of samples."""
+    """The input of one step: a batch of samples."""
 
     x: Any  # (n_0, batch, K, 1)
     target: Any  # (n_L, batch, K, 1)
@@ -73,7 +73,7 @@ def answer(
     noise: Sequence[Array] | None = None,
     bias: float = 1.0,
 ) -> Response:
-    """What every layer answers to inputs (n_0, batch, K, P or 1); noise is added to the net inputs.
+    """Activities of every layer for inputs (n_0, batch, K, P or 1); noise is added to the net inputs.
 
     `bias` is the activity of the neuron that is always on; 0 makes a network without biases.
     """
@@ -88,7 +88,7 @@ def answer(
 
 
 class Output(NamedTuple):
-    """What the last layer's linear answer means: the activity it amounts to, and the loss (batch, K, P)."""
+    """What the net input of the last layer means: its activity, and the loss (batch, K, P)."""
 
     activity: Callable[[Array], Array]
     loss: Callable[[Array, Array], Array]
@@ -119,7 +119,7 @@ def descend(matrices: Sequence[Array], slopes: Sequence[Array], error: Array) ->
     return errors[::-1]
 
 
-def seen_through(weights: Sequence[Array], lateral: Sequence[Synapses]) -> list[Array]:
+def through_lateral(weights: Sequence[Array], lateral: Sequence[Synapses]) -> list[Array]:
     """Weights from the activities below, W_l R_l (post, pre, K, P), biases and all."""
     if not lateral:
         return list(weights)
@@ -135,7 +135,7 @@ def back(w: Array) -> Array:
 
 
 def normal(seed: Array, index: int, shape: tuple[int, ...]) -> Array:
-    """Standard normal numbers, (*shape, K, P), the same for equal seeds (K, P) wherever they stand."""
+    """Standard normal numbers, (*shape, K, P), the same for equal seeds (K, P) in whichever lane."""
 
     def draw(number: Array) -> Array:
         key = jax.random.fold_in(jax.random.key(number), index)

@@ -1,4 +1,4 @@
-"""What the synapses of a layered network see at one step: errors on every way down, and answers to noise.
+"""What the synapses of a layered network observe at one step: errors on every way down, and answers to noise.
 
 Each signal is computed when a rule first reads it, so that a rule compiles no more than it needs.
 """
@@ -19,7 +19,7 @@ from substrate.networks._layers import (
     descend,
     matvec,
     normal,
-    seen_through,
+    through_lateral,
     transposed,
 )
 from substrate.networks.activations import Activation
@@ -31,10 +31,12 @@ class LayerSignals:
 
     Parameters
     ----------
-    state, shown
-        The network and what it is shown.
-    act, out, sd, bias
-        What `layered` takes, the names looked up.
+    state, step_input
+        The network before the step, and the batch of samples of the step.
+    act, out
+        The activation and the output, which `layered` takes by name.
+    sd, bias
+        As `layered` takes them.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class LayerSignals:
     @cached_property
     def backward(self) -> list[Array]:
         """W^T of layers 1..L, through lateral weights."""
-        return [back(w) for w in seen_through(self.weights, self.state.lateral)]
+        return [back(w) for w in through_lateral(self.weights, self.state.lateral)]
 
     @cached_property
     def fb_err(self) -> list[Array]:
@@ -142,17 +144,17 @@ class LayerSignals:
 
     @cached_property
     def dloss(self) -> Array:
-        """By noise in the neurons."""
+        """Change of the loss by noise in the neurons, (batch, K, P)."""
         return self.change_of_loss(self.noisy)
 
     @cached_property
     def dloss_w(self) -> Array:
-        """By noise in the weights."""
+        """Change of the loss by noise in the weights, (batch, K, P)."""
         pairs = zip(self.weights, self.w_noise, strict=True)
         return self.change_of_loss(self.answer([w + self.sd * n for w, n in pairs]))
 
     def forward(self, layer: int) -> LazySignals:
-        """What the weights of a layer, 1..L, see."""
+        """What the weights of a layer, 1..L, observe."""
         i, w = layer - 1, self.weights[layer - 1]
 
         def error() -> Array:
@@ -188,7 +190,7 @@ class LayerSignals:
         )
 
     def feedback(self, layer: int) -> LazySignals:
-        """What the weights see that carry errors down to a layer, 0..L-1."""
+        """What the feedback weights observe that carry errors down to a layer, 0..L-1."""
         return LazySignals(
             {
                 "w": lambda: self.state.feedback[layer].w[:, :, None],
@@ -200,7 +202,7 @@ class LayerSignals:
         )
 
     def lateral(self, layer: int) -> LazySignals:
-        """What the lateral weights see on the activities of a layer, 0..L-1."""
+        """What the lateral weights observe that read a layer, 0..L-1."""
         w, z = self.state.lateral[layer].w, self.clean.inputs[layer][:-1]
         return LazySignals(
             {
@@ -212,6 +214,7 @@ class LayerSignals:
         )
 
 
+#: Computes a signal when it is first read.
 Make = Callable[[], Array]
 
 

@@ -1,4 +1,4 @@
-"""Nonlinearities of rate neurons, and their derivatives as the neuron can know them: from its own output."""
+"""Nonlinearities of rate neurons, and their derivatives as functions of the output, which a neuron knows."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

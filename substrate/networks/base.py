@@ -1,4 +1,4 @@
-"""What a network is to everybody else: what it shows, how it starts, how it steps."""
+"""The interface of a network: what its synapses observe, how it starts, how it steps."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,12 +12,14 @@ from substrate.vocabulary import require_observables
 
 
 class Network(NamedTuple):
-    """A pair of pure functions and what a rule on this network may read.
+    """Two pure functions, and what a rule on this network may read.
+
+    Arrays end in two lane axes, K instances and P individuals.
 
     `init(plasticity, w0)` takes weights (post, pre, K, P) and gives the state, everything that the next step needs:
-    a tree of `Synapses` and of arrays that end in the lanes (K, P). `step(plasticity, state, drive, rate)` takes the
-    input of one step (pre, K, P or 1) and the learning rate (K or 1, P or 1), and returns the next state and the
-    output (post, K, P). Weights and inputs are trees where there are several of them.
+    a tree of `Synapses` and of arrays (..., K, P). `step(plasticity, state, drive, rate)` takes the input of one step
+    (pre, K, P or 1) and the learning rate (K or 1, P or 1), and returns the next state, of the same structure and
+    shapes, and the output (post, K, P). Weights and inputs are trees where there are several of them.
 
     >>> import jax.numpy as jnp
     >>> from evolve import RULES, lower
@@ -29,16 +31,16 @@ class Network(NamedTuple):
     ((1, 1, 1), [2.0, 2.0])
     """
 
-    observables: Mapping[
-        str, frozenset[str]
-    ]  # what the synapses of each plastic projection observe
+    #: What the synapses of each plastic projection observe.
+    observables: Mapping[str, frozenset[str]]
     init: Callable[[Plasticity, Any], Any]
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
-    updates: int = 1  # how often a step evaluates the rule: for every sample of a batch, say
+    #: How often a step evaluates the rule, such as once for every sample of a batch.
+    updates: int = 1
 
 
 def require_compatible(rule: Rule, available: Mapping[str, frozenset[str]]) -> None:
-    """Refuse a rule that changes a projection that is not there, or reads what its synapses do not observe.
+    """Refuse a rule that changes a projection that the network lacks, or reads what its synapses do not observe.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def require_compatible(rule: Rule, available: Mapping[str, frozenset[str]]) -> N
 
 
 def is_compatible(rule: Rule, available: Mapping[str, frozenset[str]]) -> bool:
-    """Whether every projection that a rule changes is there and shows what it reads."""
+    """Whether the network has every projection that a rule changes, and its synapses observe what the rule reads."""
     return all(
         projection in available and reads <= available[projection]
         for projection, reads in rule.reads_by_projection.items()

@@ -2,9 +2,10 @@
 
     u_i = sum_j w_ij x_j        w_ij <- w_ij + eta dw_ij
 
-A step shows one pair of patterns; both sides are clamped, so what a synapse sees as `post` is what the unit should
-do, and `u` what the weights so far would make of it. One population may be both sides (auto-association), or two
-(hetero-association). In a chain the pattern of the step before arrives while the next one is shown.
+A step presents one pair of patterns. Both sides are clamped, so a synapse observes as `post` what the unit should do,
+and as `u` what the weights so far make of the input. One population may be both sides (auto-association), or two
+(hetero-association). In a chain the pattern of the step before arrives while the next
+one is presented.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ DELAYED = frozenset({"pre_delayed"})
 
 
 def without_loops(plasticity: Plasticity, projection: str = FORWARD) -> Plasticity:
-    """Keep units from learning synapses onto themselves."""
+    """The plasticity without self-connections: the change of the diagonal of a projection is 0."""
 
     def cut(change: Callable[[Observed], Array]) -> Callable[[Observed], Array]:
         def off_diagonal(observed: Observed) -> Array:
@@ -50,7 +51,9 @@ def clamped(recurrent: bool = True, delayed: bool = False) -> Network:
     delayed
         Whether what arrives is the input `delayed`, the pattern of the step before.
     """
-    shown = OBSERVABLES | (RECURRENT if recurrent else set()) | (DELAYED if delayed else set())
+    observables = (
+        OBSERVABLES | (RECURRENT if recurrent else set()) | (DELAYED if delayed else set())
+    )
 
     def step(
         plasticity: Plasticity, state: Synapses, drive: Mapping[str, Array], rate: Array
@@ -72,4 +75,4 @@ def clamped(recurrent: bool = True, delayed: bool = False) -> Network:
             observed["pre_delayed"] = arriving[None]
         return learn(state, plasticity, observed, rate[None, None]), u
 
-    return Network({FORWARD: shown}, start, step)
+    return Network({FORWARD: observables}, start, step)

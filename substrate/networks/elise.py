@@ -5,10 +5,10 @@
     r = phi(u) = 1 / (1 + exp(a (b - u)))
     drbar/dt = -g_l rbar + g_l g_den / (g_l + g_den) r(t - d)
 
-Dendritic weights w are plastic everywhere but from a neuron onto itself. Over the scaffold each active neuron gives
-its targets a push, followed by a strong inhibition, so that activity is passed on in packets; the delays are the
-memory. A teacher pulls the visible neurons, which come first, to a target potential; where the pull is 0 there is
-none. Potentials in mV, times in ms, conductances in 1/ms (capacitances are 1).
+Dendritic weights w are plastic, except those of a neuron onto itself. Over the scaffold an active neuron excites its
+targets, and inhibits them strongly later, so that activity is passed on in packets; the delays are the memory. A
+teacher pulls the visible neurons, which come first, to a target potential; a pull of 0 is no teacher. Potentials in
+mV, times in ms, conductances in 1/ms (capacitances are 1).
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from substrate.networks.base import Network
 from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, rate_factors, start
+from substrate.synapses import Synapses, learn, speed_factors, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "phi_u", "phi_v", "rbar"})
 
@@ -31,7 +31,7 @@ LEAK, DENDRITE = 0.1, 2.0
 REST, EXCITATION, INHIBITION = -70.0, 0.0, -75.0
 SLOPE, CENTRE = 0.3, -58.0
 PUSH, BRAKE = 0.3, 6.0
-#: Delays [ms]: the longest of any neuron, and what inhibition over the scaffold comes later.
+#: Delays [ms]: the longest of any neuron, and of the inhibition over the scaffold behind the excitation.
 LONGEST, LATER = 15.0, 25.0
 
 
@@ -42,15 +42,12 @@ class EliseNeurons(NamedTuple):
     u: Array  # (N, K, P)
     v: Array
     rbar: Array
-    past: Array  # (steps, N, K, P), rates of the last steps, in a ring
-    pushed: Array  # (steps, N, K, P), what came over the scaffold in the last steps, in a ring
-    now: Array  # (1, 1), steps so far, which are places in the rings
+    past: Array  # (steps, N, K, P), rates of the last steps, a ring buffer
+    pushed: Array  # (steps, N, K, P), input over the scaffold in the last steps, a ring buffer
+    now: Array  # (1, 1), steps so far, which index the ring buffers
     scaffold: Array  # (N, N, K, P) of 0 and 1
     delays: Array  # (2, N, K, P), dendritic and somatic [ms]
-    rate_factor: tuple[Array | None, Array | None] = (
-        None,
-        None,
-    )  # (N, K, 1 or P) each, of u and v on a chip
+    speed_factor: tuple[Array | None, Array | None]  # (N, K, 1 or P) of u and of v, on a chip
 
 
 def phi(u: Array) -> Array:
@@ -77,8 +74,8 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
     dt
         Length of a step [ms]; inhibition makes more than 0.2 unstable.
     among_visible
-        Rate of learning between visible neurons, as a share of the others', so that a neuron does not learn from
-        the teacher alone what the latent neurons should tell it.
+        Learning rate between visible neurons, as a share of the others', so that a visible neuron learns from the
+        latent ones what the teacher makes it do.
     """
     ring, later = round(LONGEST / dt) + 1, round(LATER / dt)
 
@@ -98,9 +95,9 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             now=jnp.zeros((1, 1), jnp.int32),
             scaffold=scaffold,
             delays=w0["delays"],
-            rate_factor=(
-                rate_factors(plasticity, len(w), "soma"),
-                rate_factors(plasticity, len(w), "dendrite"),
+            speed_factor=(
+                speed_factors(plasticity, len(w), "soma"),
+                speed_factors(plasticity, len(w), "dendrite"),
             ),
         )
 
@@ -132,7 +129,7 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             "phi_v": phi_v[:, None],
             "rbar": state.rbar[None],
         }
-        fast_u, fast_v = (dt if p is None else dt * p for p in state.rate_factor)
+        fast_u, fast_v = (dt if p is None else dt * p for p in state.speed_factor)
         new_v = v + fast_v * (-LEAK * (v - REST) + forward(w, pre))
         # The soma is fast and its conductances large, so it is integrated exactly while they stay.
         open_ = (LEAK + DENDRITE + push + brake).at[:visible].add(pull)
@@ -142,7 +139,7 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
         gain = LEAK * DENDRITE / (LEAK + DENDRITE)
         new_rbar = state.rbar + dt * (-LEAK * state.rbar + gain * pre)
         now, rates = state.now + 1, phi(new_u)
-        after = EliseNeurons(
+        after = state._replace(
             synapses=learn(state.synapses, plasticity, observed, rate[None, None] * _share(w)),
             u=new_u,
             v=new_v,
@@ -150,16 +147,14 @@ def elise(visible: int, dt: float = 0.2, among_visible: float = 0.01) -> Network
             past=state.past.at[now[0, 0] % ring].set(rates),
             pushed=state.pushed.at[place].set(pushed),
             now=now,
-            scaffold=state.scaffold,
-            delays=state.delays,
         )
         return after, rates[:visible]
 
     def _share(w: Array) -> Array:
         """Factors (N, N, 1, 1) on the learning rate: less among visible neurons, none from a neuron onto itself."""
         n = w.shape[0]
-        observed = jnp.arange(n) < visible
-        both = jnp.where(observed[:, None] & observed[None], among_visible, 1.0)
+        is_visible = jnp.arange(n) < visible
+        both = jnp.where(is_visible[:, None] & is_visible[None], among_visible, 1.0)
         return (both * (1 - jnp.eye(n)))[..., None, None].astype(w.dtype)
 
     return Network({FORWARD: OBSERVABLES}, init, step)

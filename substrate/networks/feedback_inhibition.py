@@ -2,7 +2,7 @@
 
     u_i = sum_j w_ij x_j        y_i = max(u_i - I, 0)        I = g sum_k y_k
 
-A basket cell sums all outputs and takes as much off each; the settled state is computed, not awaited. What survives
+A basket cell sums all outputs and takes as much off each; the settled state is computed directly. What survives
 is relative: scaling all weights scales all outputs, and the number of active units falls with g. Excitatory weights
 stay within [0, bound], as Dale's law and the size of a synapse have it.
 """
@@ -36,7 +36,7 @@ def inhibited(u: Array, gain: float) -> Array:
 
 
 def winner(y: Array) -> Array:
-    """1 for the most active unit, else 0; nobody wins a silent layer."""
+    """1 for the most active unit, else 0; a silent layer has no winner."""
     top = jnp.max(y, axis=-3, keepdims=True)
     return ((y == top) & (top > 0)).astype(y.dtype)
 

@@ -25,8 +25,8 @@ LATERAL = frozenset({"lat", "lat_ord"})
 def forward(w: Array, x: Array) -> Array:
     """W x, (post, K, P), of weights (post, pre, K, P) and inputs (pre, K, P or 1).
 
-    Spelled so that it is computed once and not fused into the rule; a single lane is a matrix times a vector, for
-    which there are fast paths.
+    Written so that XLA computes it once and does not fuse it into the rule. A single lane is a matrix times a vector,
+    for which there are fast paths.
     """
     if w.shape[2:] == (1, 1):
         return (w[..., 0, 0] @ x[..., 0, 0])[:, None, None]
@@ -51,7 +51,7 @@ def feedforward(activation: str = "linear", lateral: bool = False) -> Network:
     activation
         Name of phi.
     lateral
-        Whether the synapses see the lateral sums, which need several outputs to mean anything.
+        Whether the synapses observe the lateral sums, which make sense with several outputs only.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A deep network of rate neurons that is told its errors.
+"""A deep network of rate neurons that is given its errors.
 
     u_l = W_l [R_l x_(l-1), 1]        x_l = phi(u_l), the last layer linear        W_l <- W_l + eta dW_l
 
@@ -9,12 +9,12 @@ Errors come down, e_l = phi'(u_l) * b_l, along one of these ways, from b_L = err
     bp_err    b_l = W_(l+1)^T e_(l+1)          the gradient: no synapse knows it
     sign_err  b_l = S_l e_(l+1)                S_l = |B_l| with the signs of W_(l+1)^T
 
-or not at all: the network answers twice, once with noise in every neuron (or in every weight), and shows the noise
-and what it did to the loss. The change of a weight is the mean over the samples of a batch.
+or not at all: the network answers twice, once with noise in every neuron (or in every weight), and synapses observe
+the noise and the change of the loss. The change of a weight is the mean over the samples of a batch.
 
 Plastic are the weights `forward`, of which the last layer may have a rule of its own (`readout`); the feedback
 weights B (`feedback`: the sender carries e_(l+1), the receiver is active at x_l); and `lateral` weights R (identity
-at first, square, on the input of every layer), which a rule may use to decorrelate what a layer is told.
+at first, square, on the input of every layer), which a rule may use to decorrelate the input of a layer.
 """
 
 from collections import ChainMap
@@ -39,7 +39,7 @@ _FORWARD = frozenset(
     {"pre", "post", "w", "u", "dphi", "eta", "err", "err_power", "pre_err", "lat", "w_norm"}
     | {*ERRORS, *PERTURBED}
 )
-SHOWS: Mapping[str, frozenset[str]] = {
+OBSERVABLES: Mapping[str, frozenset[str]] = {
     FORWARD: _FORWARD,
     READOUT: _FORWARD,
     FEEDBACK: frozenset({"pre", "post", "w", "eta", "noise", "mirror"}),
@@ -64,7 +64,7 @@ def layered(
     output
         `softmax` (classes; the loss is the cross entropy) or `linear` (half the squared error).
     batch
-        Samples that are shown at every step.
+        Samples of every step.
     sd
         Standard deviation of the noise of the second answer.
     bias
@@ -117,7 +117,7 @@ def layered(
         )
         return after, signals.x[-1]
 
-    return Network(SHOWS, init, step, batch)
+    return Network(OBSERVABLES, init, step, batch)
 
 
 def _identity(w: Array) -> Array:

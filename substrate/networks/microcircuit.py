@@ -17,7 +17,7 @@ from jax import Array, lax
 from substrate.networks.base import Network
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, rate_factors, start
+from substrate.synapses import Synapses, learn, speed_factors, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "eta"})
 
@@ -55,7 +55,7 @@ def steady_state(
     circuit: Circuit,
     weights: Mapping[str, Array],
     inputs: Array,
-    rate_factor: Mapping[str, Array | None] | None = None,
+    speed_factor: Mapping[str, Array | None] | None = None,
 ) -> dict[str, Array]:
     """Mean activity of every population, (..., unit, K, P).
 
@@ -65,17 +65,17 @@ def steady_state(
         (post, pre, K, P) of each connection.
     inputs
         Activities (..., unit, K, P or 1), each shown from rest.
-    pace
+    speed_factor
         Factors (unit, K, 1 or P) of populations on how fast their potentials move, where a chip has them.
     """
     lanes = jnp.broadcast_shapes(*(w.shape[-2:] for w in weights.values()), inputs.shape[-2:])
     inputs = jnp.broadcast_to(inputs, (*inputs.shape[:-2], *lanes))
-    shown = inputs.shape[:-3]
+    front = inputs.shape[:-3]
     size = {c.post: weights[name].shape[0] for name, c in circuit.connections.items()}
-    v = {p: jnp.zeros((*shown, n, *lanes), inputs.dtype) for p, n in size.items()}
+    v = {p: jnp.zeros((*front, n, *lanes), inputs.dtype) for p, n in size.items()}
     sizes = {**size, "input": inputs.shape[-3]}
     g = {
-        name: jnp.zeros((*shown, sizes[c.pre], *lanes), inputs.dtype)
+        name: jnp.zeros((*front, sizes[c.pre], *lanes), inputs.dtype)
         for name, c in circuit.connections.items()
     }
 
@@ -95,7 +95,7 @@ def steady_state(
         total = {p: total[p] + late * x for p, x in activity(v).items()}
         return (v, g, total), None
 
-    factors = {p: factor for p, factor in (rate_factor or {}).items() if factor is not None}
+    factors = {p: factor for p, factor in (speed_factor or {}).items() if factor is not None}
     tau: dict[str, Any] = {p: t / factors.get(p, 1.0) for p, t in circuit.tau.items()}
     total = {p: jnp.zeros_like(x) for p, x in v.items()}
     return lax.scan(step, (v, g, total), jnp.arange(SHOWN))[0][2]
@@ -106,7 +106,7 @@ class Wired(NamedTuple):
 
     plastic: Synapses
     fixed: dict[str, Array]
-    rate_factor: dict[str, Array | None]  # of each population on a chip
+    speed_factor: dict[str, Array | None]  # of each population on a chip
 
 
 def microcircuit(circuit: Circuit, plastic: str) -> Network:
@@ -122,14 +122,14 @@ def microcircuit(circuit: Circuit, plastic: str) -> Network:
     def init(plasticity: Plasticity, w0: Mapping[str, Array]) -> Wired:
         fixed = {name: w for name, w in w0.items() if name != plastic}
         size = {c.post: w0[name].shape[0] for name, c in circuit.connections.items()}
-        rate_factor = {p: rate_factors(plasticity, n, p) for p, n in size.items()}
-        return Wired(start(plasticity, w0[plastic]), fixed, rate_factor)
+        speed_factor = {p: speed_factors(plasticity, n, p) for p, n in size.items()}
+        return Wired(start(plasticity, w0[plastic]), fixed, speed_factor)
 
     def step(
         plasticity: Plasticity, state: Wired, drive: Array, rate: Array
     ) -> tuple[Wired, Array]:
         weights = {**state.fixed, plastic: state.plastic.w}
-        a = {**steady_state(circuit, weights, drive, state.rate_factor), "input": drive}
+        a = {**steady_state(circuit, weights, drive, state.speed_factor), "input": drive}
         observed = {
             "pre": a[connection.pre][None],
             "post": a[connection.post][:, None],

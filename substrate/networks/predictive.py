@@ -1,12 +1,12 @@
-"""A leaky integrate-and-fire neuron whose synapses see its potential and its error of prediction.
+"""A leaky integrate-and-fire neuron whose synapses observe its potential and its error of prediction.
 
     x_j <- exp(-dt / tau_x) x_j + s_j      where the input is spikes s; or the input is x itself
     p_j <- a p_j + x_j
     v <- a v + sum_j w_j x_j - threshold z        z <- 1 if v > threshold, else 0        a = 1 - dt / tau
 
-The potential v, times the weights, is taken as a prediction of the input; `eps_w` is what it misses, projected back
-on the weights, one number for the neuron. Learning sees the potential and the traces p of the step before; the spike
-is taken off the potential one step late, so what follows a spike is learned with a low potential. Times in ms.
+The potential v times the weights is a prediction of the input; `eps_w` is the error of that prediction, projected on
+the weights, one number for the neuron. Learning reads the potential and the traces p of the step before. The reset
+comes one step after the spike, so what follows a spike is learned at a low potential. Times in ms.
 """
 
 from functools import lru_cache
@@ -20,7 +20,7 @@ from substrate.networks.base import Network
 from substrate.networks.feedforward import forward
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD
-from substrate.synapses import Synapses, learn, rate_factors, start
+from substrate.synapses import Synapses, learn, speed_factors, start
 
 OBSERVABLES = frozenset({"pre", "post", "w", "u", "eta", "pre_tr", "eps_w"})
 
@@ -33,20 +33,20 @@ class PredictiveNeurons(NamedTuple):
     z: Array  # (post, K, P), spikes of the step before
     trace: Array  # (pre, K, P)
     x: Array  # (pre, K, P), inputs of the step before
-    rate_factor: Array | None = None  # (post, K, 1 or P), of the leak on a chip
+    speed_factor: Array | None  # (post, K, 1 or P), of the leak on a chip
 
 
 def rested(state: PredictiveNeurons) -> PredictiveNeurons:
-    """Nothing heard and nothing fired for a long time; the weights as they are."""
+    """The state after a long silence, with the same weights."""
     v, x = jnp.zeros_like(state.v), jnp.zeros_like(state.x)
-    return PredictiveNeurons(state.synapses, v, v, x, x, state.rate_factor)
+    return state._replace(v=v, z=v, trace=x, x=x)
 
 
 @lru_cache
 def predictive(
     tau: float = 10.0, threshold: float = 2.0, dt: float = 0.05, tau_x: float | None = None
 ) -> Network:
-    """Build the network; each of its neurons is on its own.
+    """Build the network; its neurons do not interact.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def predictive(
     def init(plasticity: Plasticity, w0: Array) -> PredictiveNeurons:
         still = jnp.zeros((w0.shape[0], *w0.shape[2:]), w0.dtype)
         quiet = jnp.zeros(w0.shape[1:], w0.dtype)
-        rate_factor = rate_factors(plasticity, w0.shape[0], "membrane")
-        return PredictiveNeurons(start(plasticity, w0), still, still, quiet, quiet, rate_factor)
+        speed_factor = speed_factors(plasticity, w0.shape[0], "membrane")
+        return PredictiveNeurons(start(plasticity, w0), still, still, quiet, quiet, speed_factor)
 
     def step(
         plasticity: Plasticity, state: PredictiveNeurons, drive: Array, rate: Array
@@ -84,18 +84,10 @@ def predictive(
             "eps_w": jnp.sum(error * w, axis=1)[:, None],
         }
         synapses = learn(state.synapses, plasticity, observed, rate[None, None])
-        kept = keep if state.rate_factor is None else 1.0 - dt / tau * state.rate_factor
+        kept = keep if state.speed_factor is None else 1.0 - dt / tau * state.speed_factor
         v = kept * v + forward(w, x) - threshold * state.z
         z = (v > threshold).astype(v.dtype)
-        return PredictiveNeurons(synapses, v, z, keep * state.trace + x, x, state.rate_factor), z
+        after = state._replace(synapses=synapses, v=v, z=z, trace=keep * state.trace + x, x=x)
+        return after, z
 
     return Network({FORWARD: OBSERVABLES}, init, step)
-
-
-def psp(spikes: np.ndarray, tau: float = 2.0, dt: float = 0.05) -> np.ndarray:
-    """Inputs x of spikes (step, ...): each adds 1, which decays with `tau` [ms]."""
-    x, level = np.zeros_like(spikes, dtype=np.float32), np.zeros(spikes.shape[1:], np.float32)
-    for t, now in enumerate(spikes):
-        level = level * np.float32(np.exp(-dt / tau)) + now
-        x[t] = level
-    return x

@@ -1,7 +1,7 @@
-"""A network whose step is a whole presentation: many steps of another network on what one drive stands for.
+"""A network whose step is a whole presentation: many steps of another network on one entry of the input.
 
-Long episodes are short this way: what is shown is kept as notes or times of spikes, and becomes an input a step only
-when it is needed. What the network answered in the last presentation is part of the state, for whoever reads along.
+Long episodes take little memory this way: what is presented is kept as notes or times of spikes, and expanded to an
+input for each step only when it is needed. The outputs of the last presentation are part of the state, for readings.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from substrate.plasticity import Plasticity
 
 
 class Presented(NamedTuple):
-    """The state of the network inside, and what it answered."""
+    """The state of the network inside, and its outputs."""
 
     inner: Any
     heard: Array  # (time, output, K, P), in the last presentation
@@ -30,7 +30,7 @@ def presented(
     every: int = 1,
     afresh: Callable[[Any], Any] = lambda state: state,
 ) -> Network:
-    """Build the network; its input is a tree of `rate_factor` (1,), on the learning rate, and what `show` reads.
+    """Build the network; its input is a tree of `rate_factor` (1,), of the learning rate, and what `show` reads.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def presented(
     show
         (input of the presentation, step) -> the input of the step.
     outputs
-        Neurons that answer.
+        Number of outputs.
     every
-        Steps between the answers that are kept.
+        Steps between the outputs that are kept.
     afresh
         (state) -> the state in which a presentation begins; it goes on where the last one ended if not given.
     """
-    assert steps % every == 0, "whoever builds it chooses both"
+    assert steps % every == 0, "a task chooses both"
 
     def init(plasticity: Plasticity, w0: Any) -> Presented:
         inner = network.init(plasticity, w0)

@@ -1,4 +1,4 @@
-"""A recurrent network of rate neurons that is told its errors late: one hidden layer, trial after trial.
+"""A recurrent network of rate neurons that is given its errors late: one hidden layer, trial after trial.
 
     u = W y(t-1) + I s(t)        x = x(t-1) + leak (u - x(t-1))        y = phi(x)        z = V y
 
@@ -6,16 +6,16 @@ or, with the leak behind the nonlinearity (`leaky = "rate"`),
 
     u = W y(t-1) + I s(t)        y = y(t-1) + leak (phi(u) - y(t-1))                     z = V y
 
-with leak = dt / tau, no neuron connected to itself, and W <- W + eta dW at every step. Plastic are the recurrent
-weights W (`forward`; the input weights I too, if wanted) and the readout V (`readout`). A neuron is told
+with leak = dt / tau, no self-connections, and W <- W + eta dW at every step. Plastic are the recurrent
+weights W (`forward`; optionally the input weights I too) and the readout V (`readout`). A neuron receives
 
     fb_err = B err,  err = when (target - answer)        B fixed at random, `when` 0 until an answer is due
 
-or only what noise did: every trial runs a second time beside the first, with noise in the net input of every neuron,
-and at its last step the network shows how that changed the loss, and the reward (minus the loss of the noisy run)
-less its running mean. Or there is no quiet run: noise is in the one that learns (`twin = False`), which then knows
-the reward but not how noise changed it. A trial begins with silent neurons and slow variables at their start. Trials
-come in batches; each has slow variables of its own, and weights change by the mean over a batch.
+or only the effect of noise: every trial runs twice at the same time, once with noise in the net input of every
+neuron. At its last step synapses observe the change of the loss, and the reward (minus the loss of the noisy run)
+less its running mean. With `twin = False` there is one run, with noise: it knows the reward, but not how noise
+changed it. A trial begins with silent neurons and initial slow variables. Trials come in batches: each trial has its
+slow variables, and weights change by the mean over a batch.
 """
 
 from collections.abc import Mapping
@@ -31,29 +31,29 @@ from substrate.networks.activations import ACTIVATIONS, Activation
 from substrate.networks.base import Network
 from substrate.plasticity import Observed, Plasticity
 from substrate.rule import FORWARD, READOUT
-from substrate.synapses import Synapses, learn, rate_factors, start
+from substrate.synapses import Synapses, learn, speed_factors, start
 
-TOLD = frozenset({"pre", "post", "w", "u", "dphi", "leak", "eta", "err", "fb_err"})
-TRIED = frozenset({"noise", "dloss", "dreward"})
+_ERRORS = frozenset({"pre", "post", "w", "u", "dphi", "leak", "eta", "err", "fb_err"})
+_PERTURBED = frozenset({"noise", "dloss", "dreward"})
 
-#: Where the leak stands: before the nonlinearity or behind it.
+#: Where the leak is: before the nonlinearity or behind it.
 LEAKY = ("current", "rate")
 
-#: Batches over which the running mean of the reward reaches back.
+#: Batches that the running mean of the reward covers.
 MEMORY = 10.0
 
 
 class RecurrentWeights(NamedTuple):
     """All weights at the start, as JAX or NumPy arrays: N neurons, S inputs, M outputs."""
 
-    recurrent: Any  # W (N, N, K, P); what it has on its diagonal is ignored
+    recurrent: Any  # W (N, N, K, P); its diagonal is ignored
     inputs: Any  # I (N, S, K, P)
     readout: Any  # V (M, N, K, P)
     feedback: Any  # B (N, M, K, P)
 
 
 class TrialInput(NamedTuple):
-    """What a network is shown at one step of a batch of trials."""
+    """The input of one step of a batch of trials."""
 
     s: Any  # (S, batch, K, 1)
     target: Any  # (M, batch, K, 1)
@@ -83,7 +83,7 @@ class Recurrent(NamedTuple):
     noisy_loss: Array
     baseline: Array  # running mean of the reward, (K, P)
     begun: Array  # 1 once there is a baseline, (K, P)
-    rate_factor: Array | None = None  # (N, 1, K, 1 or P), of the leak on a chip
+    speed_factor: Array | None  # (N, 1, K, 1 or P), of the leak on a chip
 
 
 def unconnected(w: Array) -> Array:
@@ -98,17 +98,17 @@ def advance(
     s: Array,
     noise: Array | float,
     params: "NeuronParams",
-    rate_factor: Array | None = None,
+    speed_factor: Array | None = None,
 ) -> RecurrentNeurons:
     """One step of the hidden layer with weights (W, I); noise is added to the net input.
 
     Parameters
     ----------
-    pace
+    speed_factor
         Factors (N, 1, K, 1 or P) on the leak, of neurons on a chip.
     """
     u = matvec(weights[0], neurons.y) + matvec(weights[1], s) + noise
-    leak = params.leak if rate_factor is None else jnp.minimum(params.leak * rate_factor, 1.0)
+    leak = params.leak if speed_factor is None else jnp.minimum(params.leak * speed_factor, 1.0)
     if params.leaky == "rate":
         return RecurrentNeurons(u, neurons.y + leak * (params.act.phi(u) - neurons.y))
     x = neurons.x + leak * (u - neurons.x)
@@ -116,7 +116,7 @@ def advance(
 
 
 class NeuronParams(NamedTuple):
-    """How neurons answer."""
+    """The neurons' nonlinearity, and where they leak how much."""
 
     act: Activation
     leak: float
@@ -149,9 +149,9 @@ def rnn(
     plastic_inputs
         Whether the rule of `forward` changes the input weights too.
     leaky
-        `current` or `rate`; see the head of this file.
+        Where the leak is, `current` (before the nonlinearity) or `rate` (behind it).
     twin
-        Whether noise has a run of its own.
+        Whether noise is in a second run; if not, it is in the only one.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def rnn(
         rest = RecurrentNeurons(silent, silent)
         none = silent[0]
         fixed = Synapses(w0.inputs, {})
-        rate_factor = rate_factors(plasticity, len(w0.recurrent), "hidden")
+        speed_factor = speed_factors(plasticity, len(w0.recurrent), "hidden")
         return Recurrent(
             start(plasticity, unconnected(w0.recurrent), batch, "recurrent"),
             start(plasticity, w0.inputs, batch, "inputs") if plastic_inputs else fixed,
@@ -180,7 +180,7 @@ def rnn(
             none,
             none[0],
             none[0],
-            None if rate_factor is None else rate_factor[:, None],
+            None if speed_factor is None else speed_factor[:, None],
         )
 
     def step(
@@ -197,7 +197,7 @@ def rnn(
             step_input.s,
             0.0 if twin else sd * noise,
             params,
-            before.rate_factor,
+            before.speed_factor,
         )
         z = matvec(before.readout.w, now.y)
         answer = out.activity(z)
@@ -209,7 +209,7 @@ def rnn(
             noisy_loss = loss
             if twin:
                 noisy = advance(
-                    weights, before.noisy, step_input.s, sd * noise, params, before.rate_factor
+                    weights, before.noisy, step_input.s, sd * noise, params, before.speed_factor
                 )
                 lost = out.loss(matvec(before.readout.w, noisy.y), step_input.target)
                 noisy_loss = before.noisy_loss + step_input.when * lost
@@ -217,7 +217,7 @@ def rnn(
                 everywhere["dloss"] = (step_input.last * (noisy_loss - loss) / sd)[None, None]
             after, dreward = _reward(after._replace(noisy_loss=noisy_loss), step_input.last)
             everywhere["dreward"] = dreward[None, None]
-        own = everywhere | {
+        hidden = everywhere | {
             "post": now.y[:, None],
             "u": now.x[:, None],
             "dphi": _slope(now, params)[:, None],
@@ -226,7 +226,7 @@ def rnn(
             "fb_err": matvec(before.feedback, error)[:, None],
             "noise": noise[:, None],
         }
-        outer = everywhere | {
+        output_ = everywhere | {
             "post": answer[:, None],
             "u": z[:, None],
             "dphi": jnp.ones_like(z)[:, None],
@@ -243,28 +243,28 @@ def rnn(
             return learn(synapses, plasticity, here, rate, projection)
 
         readout = READOUT if READOUT in plasticity.dw else FORWARD
-        recurrent = learned(before.recurrent, before.neurons.y, own, FORWARD)
+        recurrent = learned(before.recurrent, before.neurons.y, hidden, FORWARD)
         after = after._replace(
             recurrent=recurrent._replace(w=unconnected(recurrent.w)),
-            readout=learned(before.readout, now.y, outer, readout),
+            readout=learned(before.readout, now.y, output_, readout),
         )
         if plastic_inputs:
             s = jnp.broadcast_to(step_input.s, (*step_input.s.shape[:-1], now.y.shape[-1]))
-            after = after._replace(inputs=learned(before.inputs, s, own, FORWARD))
+            after = after._replace(inputs=learned(before.inputs, s, hidden, FORWARD))
         return after, answer
 
-    tried = TRIED if twin else TRIED - {"dloss"}
-    observables = TOLD | tried if sd > 0 else TOLD
+    perturbed = _PERTURBED if twin else _PERTURBED - {"dloss"}
+    observables = _ERRORS | perturbed if sd > 0 else _ERRORS
     return Network({FORWARD: observables, READOUT: observables}, init, step, batch)
 
 
 def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:
-    """The state before a step: at the first of a trial, all that belongs to the last trial is forgotten."""
+    """The state before a step; at the first step of a trial it is reset, except for weights and the running mean."""
 
     def silent(a: Array) -> Array:
         return jnp.where(first, 0.0, a)
 
-    def forget(synapses: Synapses) -> Synapses:
+    def reset(synapses: Synapses) -> Synapses:
         slow: Mapping[str, Array] = {
             name: jnp.where(first, plasticity.slow[name].initial, value)
             for name, value in synapses.slow.items()
@@ -272,9 +272,9 @@ def _begin(state: Recurrent, plasticity: Plasticity, first: Array) -> Recurrent:
         return synapses._replace(slow=slow)
 
     return state._replace(
-        recurrent=forget(state.recurrent),
-        inputs=forget(state.inputs),
-        readout=forget(state.readout),
+        recurrent=reset(state.recurrent),
+        inputs=reset(state.inputs),
+        readout=reset(state.readout),
         neurons=RecurrentNeurons(*map(silent, state.neurons)),
         noisy=RecurrentNeurons(*map(silent, state.noisy)),
         loss=silent(state.loss),

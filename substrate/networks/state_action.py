@@ -1,4 +1,4 @@
-"""A table of states and actions, as the Pong player of a neuromorphic chip has it: rate form of its spiking rows.
+"""A table of states and actions, as in the Pong player of a neuromorphic chip, in rate form.
 
     d_i = sum_j s_j w_ij / 2.4 + xi_i               s: share of the position's spikes on each row, w in codes
     n_i ~ Poisson(max(d_i - 4, 0) / 2)              spikes of action i
@@ -30,7 +30,7 @@ MANY, TERMS = 10.0, 30
 
 
 class Player(NamedTuple):
-    """The table and what the processor remembers; lanes (K, P) last."""
+    """The table and what the processor keeps; lanes (K, P) last."""
 
     synapses: Synapses
     expected: Array  # (position, K, P), Rbar
@@ -62,7 +62,7 @@ def poisson(mean: Array, uniform: Array) -> Array:
 
 
 def init(plasticity: Plasticity, w0: Array) -> Player:
-    """A table that has not played; expects a reward of 1 everywhere."""
+    """The table at the start; the expected reward is 1 everywhere."""
     actions, positions, *lanes = w0.shape
     nothing = jnp.zeros(tuple(lanes), jnp.float32)
     expected = jnp.ones((positions, *lanes), jnp.float32)

@@ -71,7 +71,10 @@ def test_constants_are_documented_with_units(rule):
 
 
 def test_source_is_given(rule):
-    assert rule.reference == "control" or re.search(r"\b(19|20)\d\d\b", rule.reference)
+    year = re.search(r"\b(19|20)\d\d\b", rule.reference)
+    assert rule.reference == "control" or year, (
+        f"`reference` needs the year of the publication, not {rule.reference!r}"
+    )
 
 
 def test_signals_from_afar_are_announced(rule):
@@ -82,3 +85,11 @@ def test_signals_from_afar_are_announced(rule):
 def test_first_line_is_one_sentence(rule):
     first, blank, *_ = (HOMES[rule.name].__doc__ or "").splitlines()
     assert first.endswith(".") and not blank
+
+
+def test_a_list_shows_every_rule_on_one_line():
+    """Of 80 columns, beside the longest name."""
+    longest = max(map(len, RULES))
+    for rule in RULES.values():
+        assert 0 < len(rule.summary) <= 80 - longest - 2, rule.name
+    assert len({rule.summary for rule in RULES.values()}) == len(RULES)

@@ -17,10 +17,9 @@ from substrate import Rule
 from substrate.compilation.lowering import lower
 from substrate.networks.base import Network
 from substrate.networks.feedforward import LATERAL, feedforward
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 from substrate.synapses import Synapses
 
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 POST, PRE, LANES = 3, 4, 40_000
 #: Memory of slow means in these tests [steps], short enough for its noise to show; and the steps
 #: in which they forget their start.
@@ -80,7 +79,7 @@ def settled(name: str, drive: np.ndarray) -> tuple[Synapses, Synapses]:
     def run(drive: jax.Array, w0: jax.Array) -> tuple[Synapses, Synapses]:
         still, unit = jnp.zeros((1, 1)), jnp.ones((1, 1))
         episode = Episode(drive[:-1], w0, {})
-        before = simulate(network, plasticity, episode, still, NOTHING, 1).state
+        before = simulate(network, plasticity, episode, still, NO_READING, 1).state
         return before, network.step(plasticity, before, drive[-1], unit)[0]
 
     return run(jnp.asarray(drive)[..., None], jnp.asarray(spread(W, drive)))

@@ -19,14 +19,13 @@ from rules_zoo import RULES
 from substrate import Rule
 from substrate.compilation.lowering import lower
 from substrate.networks.feedforward import LATERAL, feedforward
-from substrate.simulate import Episode, Reading, Trace, simulate
+from substrate.simulate import NO_READING, Episode, Reading, Trace, simulate
 
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 SPIKED = np.array([1.0, 0.2, 0.2, 0.2, 0.2])
 
 
 def learn(
-    rule: Rule, drive: np.ndarray, w0: np.ndarray, eta: float, reading: Reading = NOTHING
+    rule: Rule, drive: np.ndarray, w0: np.ndarray, eta: float, reading: Reading = NO_READING
 ) -> Trace:
     """Let linear neurons learn on inputs (step, pre, lane) from weights (post, pre, lane)."""
     network = feedforward(lateral=bool(rule.reads & LATERAL))

@@ -10,9 +10,7 @@ from substrate.compilation.lowering import lower
 from substrate.networks.base import Network
 from substrate.networks.clamped import clamped
 from substrate.networks.feedforward import feedforward
-from substrate.simulate import Episode, Reading, Trace, simulate
-
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
+from substrate.simulate import NO_READING, Episode, Trace, simulate
 
 
 def learn(
@@ -23,7 +21,7 @@ def learn(
     @jax.jit
     def run(episode: Episode, rate: jax.Array) -> Trace:
         plasticity = lower(RULES[name].with_constants(**constants))
-        return simulate(network, plasticity, episode, rate, NOTHING, individuals=1)
+        return simulate(network, plasticity, episode, rate, NO_READING, individuals=1)
 
     wide = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32)[..., None], (drive, w0))
     return run(Episode(*wide, {}), jnp.full((1, 1), eta))

@@ -11,10 +11,9 @@ from substrate.compilation.lowering import lower
 from substrate.networks._layers import Layers, LayerWeights, StepInput
 from substrate.networks.activations import STEEPNESS
 from substrate.networks.layered import layered
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 from tasks._supervised import weights as start
 
-NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 SIZES = (6, 7, 5, 3)
 PHI = {
     "tanh": (np.tanh, lambda u: 1 / np.cosh(u) ** 2),
@@ -160,7 +159,7 @@ def same(ours, theirs, rtol=1e-4):
         assert np.linalg.norm(a - b) < rtol * np.linalg.norm(b)
 
 
-def learn(rule, drives, starts, rate: float, reading=NOTHING, network=None):
+def learn(rule, drives, starts, rate: float, reading=NO_READING, network=None):
     """Let networks learn side by side, one a lane; what is no list is one of them."""
     drives = drives if isinstance(drives, list) else [drives]
     starts = starts if isinstance(starts, list) else [starts]

@@ -96,7 +96,7 @@ def test_feedback_comes_to_agree_with_the_forward_weights():
     assert metrics["delta"]["change_rank_1"].max() == 0.0
 
 
-def test_company_is_part_of_what_people_see():
+def test_a_champion_shows_the_fixed_rules():
     fixed_rules = DIGITS.build(DIGITS.options())[0].fixed_rules
     evolved = Rule("champion", names("fb_err")[0])
     assert evolving_part(full_rule(evolved, fixed_rules), fixed_rules) == evolved
@@ -105,7 +105,7 @@ def test_company_is_part_of_what_people_see():
     )  # its readout follows its own rule
 
 
-def test_a_rule_in_company_scores_the_same_interpreted_and_compiled():
+def test_a_rule_with_fixed_rules_scores_the_same_interpreted_and_compiled():
     config = RunConfig(task="digits", options={"samples": 300, "hidden": (5,)})
     arena = Arena(config.family, config.task_options, 1, "train", 10)
     interpreter = Interpreter(arena, config.machines, 8, config.grid.outputs)
@@ -118,7 +118,7 @@ def test_a_rule_in_company_scores_the_same_interpreted_and_compiled():
     assert own > 0.1
 
 
-def test_a_search_in_company_shows_all_of_its_rule():
+def test_a_search_with_fixed_rules_shows_all_of_its_rule():
     class Silent:
         def generation(self, progress: object) -> None: ...
         def phase(self, name: str) -> None: ...
@@ -142,7 +142,7 @@ def test_a_search_in_company_shows_all_of_its_rule():
     assert {r.rule for r in result.rows} == {"champion", *DIGITS.baselines}
 
 
-def test_every_lane_of_synapses_is_watched():
+def test_divergence_is_found_in_every_lane_of_synapses():
     from substrate.synapses import alive_lanes
 
     state = Layers((Synapses(lanes(2, 2).at[0, 0, 1, 2].set(jnp.nan), {}),), (), (), (lanes(3),))

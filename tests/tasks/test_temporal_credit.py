@@ -61,7 +61,7 @@ def test_noise_in_held_out_trials_has_the_variance_of_a_leaky_integrator():
     nothing = np.zeros((n, n, 1, 1), np.float32)
 
     class State:
-        rate_factor = None
+        speed_factor = None
         recurrent = Synapses(nothing, {})
         inputs = Synapses(nothing[:, :1], {})
         readout = Synapses(np.eye(n, dtype=np.float32)[..., None, None], {})

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
@@ -22,37 +21,13 @@ from substrate.hardware import profile
 from substrate.rule import Rule
 from substrate.vocabulary import POST, PRE
 from tasks import FAMILIES
+from tests.support.families import cheap
 from tests.support.scores import score_compiled
 
 TERMINALS, FUNCTIONS = ("pre", "post", "w"), ("add", "sub", "mul")
 MACHINE = Machine(TERMINALS, FUNCTIONS)
 PCA = FAMILIES["pca"]
 SMALL = PCA.options(dimensions=(2, 3), samples=200)
-
-
-#: Options under which a family's contracts are cheap to check, where its defaults are not.
-CHEAP = {
-    "pong": {"positions": 16, "epochs": 40},
-    "associative_memory": {"units": 20, "loads": (0.1, 0.4)},
-    "sequence_learning": {"lengths": (4, 6)},
-    "digits": {"samples": 500},
-    "yinyang": {"samples": 1000},
-    "teacher_student": {"samples": 1000},
-    "fewshot_mixture": {"shots": 10},
-    "temporal_credit": {"batches": 10},
-    "elise": {"teaching": 3},
-    "anticipation": {"epochs": 5},
-}
-
-
-def small(family):
-    return family.options(**CHEAP.get(family.name, {}))
-
-
-def whole(episode):
-    """Inputs and weights of the first group, (number, instance)."""
-    parts = jax.tree.leaves((episode.drive, episode.w0))
-    return np.concatenate([a[0].reshape(-1, a.shape[-2]) for a in parts])
 
 
 def coded(graph):
@@ -70,7 +45,7 @@ def interpreter():
 
 def test_the_floor_is_what_the_frozen_network_scores(family):
     """Exactly 0 on every instance, whatever the family, and through the compiled path too."""
-    arena = Arena(family, small(family), 3, "test", 10)
+    arena = Arena(family, cheap(family), 3, "test", 10)
     interpreter = Interpreter(arena, MACHINE, capacity=16)
     rate = [
         0.0 if arena.settings[0].fixed_rules else 1.0
@@ -80,25 +55,6 @@ def test_the_floor_is_what_the_frozen_network_scores(family):
     np.testing.assert_allclose(alone.score, 0.0, atol=1e-5)
     bounds = interpreter.bounds(arena)
     assert np.all(bounds.ceiling >= bounds.floor - 1e-6)
-
-
-def test_splits_never_share_an_instance(family):
-    drawn = [
-        Arena(family, small(family), 0, split, 10) for split in ("train", "validation", "test")
-    ]
-    for a in range(3):
-        for b in range(a):
-            for x, y in zip(drawn[a].episodes, drawn[b].episodes, strict=True):
-                assert not np.any(np.all(whole(x) == whole(y), axis=0))
-
-
-def test_the_same_seed_draws_the_same_instances(family):
-    a, b = (Arena(family, small(family), 5, "train", 10) for _ in range(2))
-    for x, y in zip(a.episodes, b.episodes, strict=True):
-        jax.tree.map(np.testing.assert_array_equal, x, y)
-    more = Arena(family, small(family), 5, "train", 20)
-    for x, y in zip(a.episodes, more.episodes, strict=True):
-        jax.tree.map(lambda own, other: np.testing.assert_array_equal(own[0], other[0]), x, y)
 
 
 def test_a_score_does_not_depend_on_what_is_scored_beside_it(interpreter):

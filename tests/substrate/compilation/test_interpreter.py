@@ -13,11 +13,10 @@ from substrate.functions import PRIMITIVES
 from substrate.networks.feedforward import feedforward
 from substrate.plasticity import Plasticity
 from substrate.rule import Slow
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 from tests.support.graphs import evaluate
 
 TERMINALS = ("pre", "post", "w")
-NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 
 
 def random_graph(rng, columns=12, primitives=PRIMITIVES, outputs=("dw",), terminals=TERMINALS):
@@ -86,7 +85,7 @@ def weights_interpreted(graphs, machine, where, rate, slow=()):
         programs[name] = jax.tree.map(lambda a: jnp.asarray(a[0]), packed)
         lengths[name] = jnp.int32(length[0])
     plasticity = interpret(programs, lengths, machine, slow)
-    run = jax.jit(lambda e: simulate(feedforward(), plasticity, e, rate, NOTHING, len(graphs)))
+    run = jax.jit(lambda e: simulate(feedforward(), plasticity, e, rate, NO_READING, len(graphs)))
     trace = run(where)
     return np.asarray(trace.state.w), np.asarray(trace.alive)
 
@@ -96,7 +95,7 @@ def weights_lowered(rules, where, rate):
 
     @jax.jit
     def run(e):
-        traces = [simulate(feedforward(), lower(r), e, rate, NOTHING, 1) for r in rules]
+        traces = [simulate(feedforward(), lower(r), e, rate, NO_READING, 1) for r in rules]
         return [
             jnp.concatenate(a, -1)
             for a in zip(*((t.state.w, t.alive) for t in traces), strict=True)
@@ -134,7 +133,7 @@ def test_interpreter_and_lowering_agree_on_random_genomes():
     w, alive = weights_interpreted(graphs, machine, where, rate)
     rules = [to_rule(graph, "random") for graph in graphs]
     alone = jax.jit(
-        lambda e: simulate(feedforward(), side_by_side(rules), e, rate, NOTHING, len(rules))
+        lambda e: simulate(feedforward(), side_by_side(rules), e, rate, NO_READING, len(rules))
     )(where)
     np.testing.assert_array_equal(alive, alone.alive)
     gap = np.abs(w - np.asarray(alone.state.w)) / np.maximum(1.0, np.abs(w))

@@ -14,7 +14,7 @@ from substrate.hardware import PROFILES, Chip, Lanes, profile
 from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
 from substrate.networks.feedforward import feedforward
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 
 
 def run_on(chip, rule, drive, w0, rate=0.1, chips=(7,)):
@@ -102,10 +102,9 @@ def test_what_follows_the_last_presynaptic_event_never_reaches_the_weight():
     episode = Episode(
         jnp.asarray(drive, jnp.float32)[..., None, None], jnp.zeros((1, 1, 1, 1)), {}, lane
     )
-    nothing = Reading(lambda e, s: 0.0, lambda g, e, s: g)
     plasticity = lower(rule)._replace(chip=Chip(chip, lane))
     rate = jnp.full((1, 1), 0.125)
-    trace = jax.jit(lambda e: simulate(network, plasticity, e, rate, nothing, 1))(episode)
+    trace = jax.jit(lambda e: simulate(network, plasticity, e, rate, NO_READING, 1))(episode)
     assert float(trace.state.w[0, 0, 0, 0]) == pytest.approx(3 * 0.125)
 
 

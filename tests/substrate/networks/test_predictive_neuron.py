@@ -9,9 +9,18 @@ from jax import lax
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.networks.base import Network
-from substrate.networks.predictive import predictive, psp
+from substrate.networks.predictive import predictive
 
 DT = 0.05
+
+
+def psp(spikes: np.ndarray, tau: float = 2.0, dt: float = DT) -> np.ndarray:
+    """Inputs x of spikes (step, ...): each adds 1, which decays with `tau` [ms]."""
+    x, level = np.zeros_like(spikes, dtype=np.float32), np.zeros(spikes.shape[1:], np.float32)
+    for t, now in enumerate(spikes):
+        level = level * np.float32(np.exp(-dt / tau)) + now
+        x[t] = level
+    return x
 
 
 def spikes(times: list[list[float]], length: float) -> np.ndarray:

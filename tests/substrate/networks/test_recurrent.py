@@ -24,9 +24,8 @@ from substrate.networks.recurrent import (
     unconnected,
 )
 from substrate.rule import FORWARD
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 
-NOTHING = Reading(lambda episode, state: 0.0, lambda gathered, episode, step: gathered)
 N, S, M, BATCH, STEPS = 7, 2, 3, 4, 12
 RATE = 1e-3
 
@@ -78,7 +77,7 @@ def change(name: str, episode: Episode, network, rate=RATE):
     """What a rule adds to the weights in one trial, over the learning rate, and the state."""
     instances = episode.w0.recurrent.shape[-2]
     rates = jnp.full((instances, 1), rate)
-    run = jax.jit(partial(simulate, network, lower(RULES[name]), reading=NOTHING, individuals=1))
+    run = jax.jit(partial(simulate, network, lower(RULES[name]), reading=NO_READING, individuals=1))
     state = run(episode=episode, rate=rates).state
     parts = ("recurrent", "inputs", "readout")
     begin = RecurrentWeights(unconnected(episode.w0.recurrent), *episode.w0[1:])

@@ -1,0 +1,19 @@
+"""Options under which the contracts of a family are cheap to check, where its defaults are not."""
+
+CHEAP = {
+    "pong": {"positions": 16, "epochs": 40},
+    "associative_memory": {"units": 20, "loads": (0.1, 0.4)},
+    "sequence_learning": {"lengths": (4, 6)},
+    "digits": {"samples": 500},
+    "yinyang": {"samples": 1000},
+    "teacher_student": {"samples": 1000},
+    "fewshot_mixture": {"shots": 10},
+    "temporal_credit": {"batches": 10},
+    "elise": {"teaching": 3},
+    "anticipation": {"epochs": 5},
+}
+
+
+def cheap(family):
+    """Cheap options of a family."""
+    return family.options(**CHEAP.get(family.name, {}))

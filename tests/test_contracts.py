@@ -1,0 +1,109 @@
+"""Promises that every part keeps, and every combination of parts: traced, or refused with the reason."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from evolve.exports import TARGETS
+from evolve.running import contracts
+from rules_zoo import RULES
+from substrate.errors import UserError
+from substrate.hardware import PROFILES
+from substrate.networks.base import Network
+from tasks import FAMILIES
+from tests.support.families import cheap
+
+PCA = FAMILIES["pca"]
+SMALL = PCA.options(dimensions=(2,), samples=100)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [contracts.families_by_profiles, contracts.rules_by_families, contracts.rules_by_targets],
+    ids=lambda cells: cells.__name__,
+)
+def test_every_combination_is_traced_or_refused_with_a_reason(cells):
+    """Shown by `pytest -s`: + traced, a number or - refused, ! failed."""
+    found = list(cells())
+    print("\n" + contracts.matrix(found, reasons=cells is contracts.families_by_profiles))
+    assert not [cell for cell in found if cell.outcome == "failed"]
+    assert all(cell.reason for cell in found if cell.outcome == "refused")
+
+
+def test_the_instances_of_a_family_keep_their_promises(family):
+    """Its networks on the profiles are in the matrix above, its floor is in `evaluation/test_scoring.py`."""
+    assert not [f for f in contracts.check_instances(family, 3, cheap(family)) if not f.ok]
+
+
+def test_a_family_keeps_all_promises():
+    assert all(f.ok for f in contracts.check_family(PCA, options=SMALL))
+
+
+def test_a_list_shows_every_family_on_one_line(family):
+    """Of 80 columns, beside the longest name."""
+    assert 0 < len(family.summary) <= 80 - max(map(len, FAMILIES)) - 2
+
+
+def test_every_choice_of_an_option_is_traced(family):
+    for name, options in [("default", family.options()), *contracts.choices(family)]:
+        try:
+            contracts.trace_learning(family, PROFILES["ideal"], options)
+        except UserError as refusal:
+            assert str(refusal), name
+
+
+def test_a_rule_keeps_its_promises():
+    assert all(f.ok for f in contracts.check_rule(RULES["weight_mirror"]))
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_a_target_keeps_its_promises(target):
+    assert all(f.ok for f in contracts.check_target(target))
+
+
+def test_a_profile_keeps_its_promises():
+    assert all(f.ok for f in contracts.check_profile(PROFILES["ideal"]))
+
+
+def broken(family, **parts):
+    """The promises that a family with other settings does not keep."""
+
+    def build(options):
+        return tuple(replace(s, **parts) for s in family.build(options))
+
+    found = contracts.check_family(replace(family, build=build), options=SMALL)
+    return {f.name: f.detail for f in found if not f.ok}
+
+
+def test_a_network_that_forgets_part_of_its_state_is_named():
+    """The fault behind a crash on every chip with a spread of time constants."""
+    network = PCA.build(SMALL)[0].network
+
+    def init(plasticity, w0):
+        return network.init(plasticity, w0), {"kept": jnp.zeros((1, *w0.shape[2:]))}
+
+    def step(plasticity, state, drive, rate):
+        after, output = network.step(plasticity, state[0], drive, rate)
+        return (after, {}), output
+
+    found = broken(PCA, network=Network(network.observables, init, step))
+    assert (
+        "state[1]['kept'] was float32[1, 10, 3] and is not there"
+        in found["traced on every profile"]
+    )
+
+
+def test_what_a_family_gets_wrong_is_said():
+    setting, same = PCA.build(SMALL)[0], np.random.default_rng
+    shared = broken(PCA, sample=lambda draw: setting.sample(draw._replace(rng=same(0))))
+    assert "`train` and `validation` share an instance" in shared["splits share no instance"]
+    flat = broken(PCA, score=lambda *given: level(setting.score(*given)))
+    assert "ceiling must be above the floor" in flat["frozen scores 0, the ceiling is above"]
+    crash = broken(PCA, reading=None)
+    assert "AttributeError" in crash["time of a rule"]
+
+
+def level(outcome):
+    return outcome._replace(ceiling=outcome.quality)
