@@ -133,7 +133,7 @@ def _require_no_artifacts(files: Files) -> None:
 def require_sound(files: Files) -> None:
     """Read the whole database once: what is damaged in its middle would else be met after hours of search."""
     with opened(files) as db:
-        found = [str(line) for (line,) in db.execute("PRAGMA quick_check(1)")]
+        found = [" ".join(str(line).split()) for (line,) in db.execute("PRAGMA quick_check(1)")]
         if found != ["ok"]:
             raise UserError(f"{files.database} is damaged: {found[0]}. {_MEND}")
 
