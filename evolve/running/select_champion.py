@@ -4,6 +4,7 @@ Runs that advanced together also end together: their rules are scored in shared 
 for all, and an expression that several runs found is simplified once.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -58,16 +59,23 @@ class Reference:
 
     scores: dict[str, float]
     sums: dict[str, float]  # F, the sum of qualities over data sets
+    seconds: float  # that a rule took, most of them to compile
 
 
 def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
     """Training score and F of the family's rival and of doing nothing."""
     rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
-    found = []
-    for measured in evaluator.measure([rules] * len(trains), trains):
-        scores = {name: float(s.fitness[0]) for name, s in measured.items()}
-        found.append(Reference(scores, {n: _sum(s.quality[0]) for n, s in measured.items()}))
-    return found
+    began = time.perf_counter()
+    measured = list(evaluator.measure([rules] * len(trains), trains))
+    seconds = (time.perf_counter() - began) / len(rules)
+    return [
+        Reference(
+            {name: float(s.fitness[0]) for name, s in own.items()},
+            {name: _sum(s.quality[0]) for name, s in own.items()},
+            seconds,
+        )
+        for own in measured
+    ]
 
 
 def select_champions(
@@ -91,7 +99,12 @@ def select_champions(
             front = [champion if c is champion else _shown(c, log) for c in front]
         fronts.append(front)
         champions.append(champion)
-    log.phase("measuring champion and known rules on test instances")
+    first = searches[0]
+    others = len(baselines(first.train, first.config.family.baselines))
+    log.phase(
+        f"measuring the champion and {others} known rules on {first.config.instances.test} test instances, some "
+        f"{(others + 1) * first.reference.seconds:.0f} s"
+    )
     ranked = list(_ranked(searches, champions, evaluator))
     if not searches[0].config.profile.ideal:
         log.phase("measuring the champion on held-out chips")

@@ -208,6 +208,9 @@ class RunLog:
     def give_up(self, error: BaseException) -> None:
         """Close the run after an error, which is the one to be seen: whatever fails here is not raised."""
         wanted = isinstance(error, KeyboardInterrupt | SystemExit)
+        if wanted and not isinstance(self._run, str) and "id" not in vars(self):
+            self._open = False  # it is not in the store, and there is nothing to say of it
+            return
         if not wanted:
             self._tags["error"] = f"{type(error).__name__}: {error}"
             with suppress(Exception):

@@ -20,7 +20,7 @@ from evolve.tracking.run_log import RunLog
 CALLED = {
     "start": "drawing instances",
     "choosing": "choosing",
-    "measuring": "measuring champion",
+    "measuring": "measuring the champion",
     "pictures": "drawing pictures",
 }
 CONFIG = {

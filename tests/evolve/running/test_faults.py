@@ -154,26 +154,24 @@ def test_many_seeds_end_with_their_parent_and_are_kept(fault, new_store, tmp_pat
     check(harm(tmp_path, "search", fault, 8), "search", fault, tmp_path, 8)
 
 
+CELLS = [
+    (fault, seeds, phase)
+    for fault in FAULTS
+    for seeds in (1, 8)
+    for phase in PHASES
+    # Several seeds have no pictures; a run alone has no workers, and several have done with them when they write.
+    if not (seeds == 8 and phase == "pictures")
+    and not (fault == "dead worker" and (seeds == 1 or phase == "writing"))
+]
+
+
 @pytest.mark.slow
-def test_the_whole_table(new_store, tmp_path):
-    wrong, table = [], []
-    for fault in FAULTS:
-        for phase in PHASES:
-            if fault == "dead worker" and phase in ("writing", "pictures"):
-                continue  # the workers have done their work
-            for seeds in (8,) if fault == "dead worker" else (1, 8):
-                if seeds == 8 and phase == "pictures":
-                    continue  # several seeds have none
-                folder = tmp_path / f"{fault}-{phase}-{seeds}".replace(" ", "-")
-                new_store(folder / "runs")
-                outcome = harm(folder, phase, fault, seeds)
-                table.append(f"{fault:22} {phase:10} {seeds} seeds: {outcome}")
-                print(table[-1], flush=True)
-                try:
-                    check(outcome, phase, fault, folder, seeds)
-                except AssertionError as error:
-                    wrong.append(f"{table[-1]}: {error}")
-    assert not wrong, "\n".join(wrong)
+@pytest.mark.parametrize(("fault", "seeds", "phase"), CELLS)
+def test_the_whole_table(fault, seeds, phase, new_store, tmp_path):
+    new_store(tmp_path / "runs")
+    outcome = harm(tmp_path, phase, fault, seeds)
+    print(f"\n{fault:22} {phase:10} {seeds} seeds: {outcome}", flush=True)
+    check(outcome, phase, fault, tmp_path, seeds)
 
 
 @pytest.fixture
