@@ -21,10 +21,12 @@ from evolve.evaluation.interpreter import WIDTH, Interpreter
 from evolve.running.interrupt import Interrupt
 from evolve.running.log import RunView
 from evolve.running.loop import Job, _search
-from evolve.running.parallel_seeds import prepare_worker, run_in_processes, shares_of
+from evolve.running.parallel_seeds import shares_of
+from evolve.running.processes import Link, results_of
 from evolve.running.result import Progress
 from evolve.search.lookahead import Lookahead
 from rules_zoo import RULES
+from substrate.devices import configure
 
 #: The published search is done when it has reached this rule's training score.
 RIVAL = "oja"
@@ -92,8 +94,7 @@ def go_spread(configs: Sequence[RunConfig]) -> Way:
         return go(_prepared(tuple(configs)), configs)
     with TemporaryDirectory() as folder:
         shares = [(tuple(configs[i::count]), Path(folder), count) for i in range(count)]
-        with run_in_processes(_share, shares) as found:
-            began, ended, ways = zip(*found.result(), strict=True)
+        began, ended, ways = zip(*results_of(_share, shares), strict=True)
     seconds = max(ended) - min(began)
     return Way(
         seconds,
@@ -103,9 +104,11 @@ def go_spread(configs: Sequence[RunConfig]) -> Way:
     )
 
 
-def _share(configs: tuple[RunConfig, ...], folder: Path, count: int) -> tuple[float, float, Way]:
+def _share(
+    link: Link, configs: tuple[RunConfig, ...], folder: Path, count: int
+) -> tuple[float, float, Way]:
     """What one process does, and from when to when: all begin when the last is ready."""
-    prepare_worker()
+    configure(cores=1)
     ready = _prepared(configs)
     (folder / str(os.getpid())).touch()
     while len(list(folder.iterdir())) < count:

@@ -227,16 +227,9 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 5000,
 ) -> None:
     """Browse runs in the MLflow UI."""
-    import subprocess
+    from evolve.commands.ui import serve
 
-    from evolve.tracking.store import ui_command, ui_environment
-
-    command = ui_command(runs, host, port)
-    typer.echo(f"Serving {runs} on http://{host}:{port}, Ctrl-C to end")
-    try:
-        raise typer.Exit(subprocess.call(command, env=ui_environment()))
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    raise typer.Exit(serve(runs, host, port))
 
 
 def _nested(name: str, value: object) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import platform
 import shutil
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,36 +13,62 @@ import jax
 from evolve.config.engine_choice import Choice, decide
 from evolve.config.forecast import require_room
 from evolve.config.run_config import RunConfig
-from evolve.report.artifacts import write_artifacts
+from evolve.report.artifacts import draw_pictures, write_artifacts
+from evolve.report.hints import hint
+from evolve.running.interrupt import Interrupt
 from evolve.running.log import Recorder, RunView
 from evolve.running.loop import run
 from evolve.running.parallel_seeds import run_seeds
 from evolve.running.result import Result
 from evolve.tracking.find_rule import find_rule
-from evolve.tracking.run_log import PAUSE
+from evolve.tracking.run_log import PAUSE, RunLog
+from evolve.tracking.signals import signals_held
 from evolve.tracking.store import Store
 from substrate.devices import configure
+from substrate.errors import UserError
 
 #: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
 POINTS = 40
 
 
 def launch(config: RunConfig, folder: Path, view: RunView) -> tuple[str, Result]:
-    """Run a configuration with everything recorded in the store of a folder."""
+    """Run a configuration with everything recorded in the store of a folder.
+
+    Raises
+    ------
+    UserError
+        If the run cannot go on; the message says what is kept of it.
+    KeyboardInterrupt
+        If a person insists on an end; the view has been told what is kept.
+    """
     configure()
     require_room(config)
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
     config, choice = decide(config)
     view.phase(f"engine: {choice}")
-    with Store(folder, write=True, late=True) as store:
-        name = f"{config.task}-{config.seed}"
-        tags = {**_tags(config), **_engine(choice)}
-        with store.begin(config.task, name, config.flat(), tags, late=True) as log:
-            result = run(config, Recorder(log, view), founder)
-            view.phase("writing artifacts")
-            write_artifacts(log, result)
-            log.finish("stopped" if result.stopped else "finished")
+    name = f"{config.task}-{config.seed}"
+    tags = {**_tags(config), **_engine(choice)}
+    with (
+        _saying_what_is_kept(view, folder) as logs,
+        Interrupt().armed() as stop,
+        Store(folder, write=True, late=True) as store,
+        store.begin(config.task, name, config.flat(), tags, late=True) as log,
+    ):
+        logs.append(log)
+        recorder = Recorder(log, view)
+        try:
+            result = run(config, recorder, founder, stop)
+        finally:
+            recorder.searched()
+        recorder.phase("writing artifacts")
+        write_artifacts(log, result)
+        try:
+            recorder.phase("drawing pictures")
+            draw_pictures(log, result, stop)
+        except KeyboardInterrupt:
+            log.note("pictures were not drawn: an end was asked for")
+        log.attempt("the list of notes in the store", log.flush)
     return log.id, result
 
 
@@ -50,7 +77,8 @@ def launch_seeds(
 ) -> tuple[list[str], list[Result]]:
     """Run a configuration with several seeds, from its own on; their searches advance together, on every core.
 
-    Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric.
+    Every seed is a run of its own in the store, without pictures and with some `POINTS` points a metric. Seeds that
+    were lost with their process are left out of what is returned. Raises as `launch` does.
     """
     configure()
     require_room(config, seeds)
@@ -61,28 +89,70 @@ def launch_seeds(
     founder = find_rule(start, Store(folder)) if start is not None else None
     every = max(1, config.stop.generations // POINTS)
     tags = {**_tags(config), **_engine(choice)}
-    with Store(folder, write=True) as store, ExitStack() as stack:
-        logs = [
-            stack.enter_context(
-                store.begin(
-                    c.task,
-                    f"{c.task}-{c.seed}",
-                    c.flat(),
-                    {**tags, "seed": c.seed, "seeds": seeds},
-                    pause=PAUSE * seeds,
-                )
+    found: list[tuple[str, Result]] = []
+    with (
+        _saying_what_is_kept(view, folder) as logs,
+        Interrupt().armed() as stop,
+        Store(folder, write=True) as store,
+        ExitStack() as stack,
+    ):
+        for c in configs:
+            log = store.begin(
+                c.task,
+                f"{c.task}-{c.seed}",
+                c.flat(),
+                {**tags, "seed": c.seed, "seeds": seeds},
+                pause=PAUSE * seeds,
             )
-            for c in configs
-        ]
+            logs.append(stack.enter_context(log))
         recorders = [
             Recorder(log, view if i == 0 else RunView(), every) for i, log in enumerate(logs)
         ]
-        results = run_seeds(configs, recorders, founder)
-        view.phase("writing artifacts")
-        for log, result in zip(logs, results, strict=True):
-            write_artifacts(log, result, pictures_too=False)
-            log.finish("stopped" if result.stopped else "finished")
-    return [log.id for log in logs], results
+        try:
+            results = run_seeds(configs, recorders, founder, stop)
+        finally:
+            for recorder in recorders:
+                recorder.searched()
+        recorders[0].phase("writing artifacts")
+        for c, log, result in zip(configs, logs, results, strict=True):
+            if isinstance(result, Exception):
+                with signals_held():
+                    log.give_up(result)
+                log.note(f"seed {c.seed} has no result: {result}")
+            else:
+                write_artifacts(log, result)
+                found.append((log.id, result))
+    return [run_id for run_id, _ in found], [result for _, result in found]
+
+
+@contextmanager
+def _saying_what_is_kept(view: RunView, folder: Path) -> Iterator[list[RunLog]]:
+    """Show the notes of runs at their end; if an error ends them, say what they have found until then.
+
+    The runs are appended to the list that this gives.
+    """
+    logs: list[RunLog] = []
+    try:
+        yield logs
+    except BaseException as error:
+        kept = [log.id[:8] for log in logs if log.found]
+        if not kept:
+            raise
+        command = hint(folder, "export", kept[0])
+        words = f"The best rule until then is kept in run {', '.join(kept)}: {command}"
+        if not isinstance(error, Exception):
+            view.note(words)
+            raise
+        what = (
+            str(error).rstrip(".")
+            if isinstance(error, UserError)
+            else f"{type(error).__name__}: {error}"
+        )
+        raise UserError(f"{what}. {words}") from error
+    finally:
+        for text in dict.fromkeys(note for log in logs for note in log.notes):
+            with suppress(Exception):  # the terminal may be gone
+                view.note(text)
 
 
 def _tags(config: RunConfig) -> dict[str, str]:
@@ -109,10 +179,19 @@ def _engine(choice: Choice) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of this source tree, marked if it has changes; empty for an installed package."""
+    """The commit of this source tree, marked if it has changes; empty if this file is not tracked in one.
+
+    An installed package may lie in the folder of somebody else's repository, whose commit says nothing of it.
+    """
     git = shutil.which("git")
     if git is None:
         return ""
-    call = [git, "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(call, capture_output=True, text=True, check=False)
-    return answer.stdout.strip()
+
+    def ask(*words: str) -> str:
+        call = [git, "-C", str(Path(__file__).parent), *words]
+        answer = subprocess.run(call, capture_output=True, text=True, check=False)
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    if not ask("ls-files", "--error-unmatch", Path(__file__).name):
+        return ""
+    return ask("describe", "--always", "--dirty", "--abbrev=12")

@@ -80,9 +80,14 @@ class Genes(Closed):
     @field_validator("slow")
     @classmethod
     def _free_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from evolve.expressions.parser import NAME
+
         for name in names:
-            if name in VOCABULARY or not name.isidentifier() or names.count(name) > 1:
-                raise UserError(f"Slow variable {name!r} needs a free name of letters and digits.")
+            # What a rule file refuses would be refused when the search is over.
+            if name in VOCABULARY or not NAME.fullmatch(name) or names.count(name) > 1:
+                raise UserError(
+                    f"Slow variable {name!r} needs a free name of up to 64 letters a to z, digits and underscores."
+                )
         return names
 
 

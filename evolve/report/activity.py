@@ -38,11 +38,11 @@ def scenes(result: Result) -> dict[str, Figure]:
         trace = _trace(setting, rule, episode)
         for name, view in setting.views.show(episode, trace).items():
             found.setdefault(name, {})[stage] = view
-    return {name: _drawn(views) for name, views in found.items()}
+    return {name: _figure_of(views) for name, views in found.items()}
 
 
 def _rival(config: RunConfig, arena: Arena) -> dict[str, Rule]:
-    """The family's rival as it runs here, if it does."""
+    """The family's rival in the form that the chip runs; nothing if the network or the chip cannot run it."""
     rule = RULES[config.family.rival]
     if not is_compatible(rule, arena.observables) or violations(config.profile, rule):
         return {}
@@ -50,7 +50,7 @@ def _rival(config: RunConfig, arena: Arena) -> dict[str, Rule]:
 
 
 def _trace(setting: Setting, rule: Rule | None, episode: Episode) -> Trace:
-    """What is left after learning; where there is no rule, what is there before."""
+    """The state and readings after learning by a rule; without a rule, those before learning."""
     assert setting.views is not None, "seen by the caller"
     reading = setting.views.reading or setting.reading
     plasticity = with_chip(setting, lower(rule or RULES["frozen"]), episode)
@@ -64,8 +64,8 @@ def _trace(setting: Setting, rule: Rule | None, episode: Episode) -> Trace:
     return jax.jit(run)(episode, jnp.full((1, 1), setting.rate, jnp.float32))
 
 
-def _drawn(views: dict[str, View]) -> Figure:
-    """One picture of what all networks show under one name."""
+def _figure_of(views: dict[str, View]) -> Figure:
+    """One figure for the views of one name, before learning and after it by each rule."""
     view = next(iter(views.values()))
     shown = {stage: v.shown for stage, v in views.items()}
     learned = {stage: s for stage, s in shown.items() if stage != "before"}

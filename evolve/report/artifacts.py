@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -15,8 +16,10 @@ from evolve.expressions.one_line import equations
 from evolve.expressions.symbolic import text
 from evolve.ranking.compare import difference, p_value_text
 from evolve.report.front_table import front_rows, markdown
+from evolve.running.interrupt import StopSignal
 from evolve.running.result import Result
-from evolve.tracking.run_log import RunLog
+from evolve.tracking.run_log import RunLog, Status
+from evolve.tracking.signals import signals_held
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.rule import FORWARD, Rule
@@ -24,8 +27,11 @@ from substrate.simulate import Episode, trajectory
 from tasks.base import Setting
 
 
-def write_artifacts(log: RunLog, result: Result, pictures_too: bool = True) -> None:
-    """Write the artifacts and the final numbers of a run."""
+def write_artifacts(log: RunLog, result: Result) -> None:
+    """Write what was found, and close the run: no step that fails keeps the others from being taken.
+
+    The tags, by which a list of runs is read, come first; then the rule in every form, then tables.
+    """
     rule, row = result.champion.rule, result.champion_row
     provenance = {
         "run": log.id,
@@ -33,43 +39,74 @@ def write_artifacts(log: RunLog, result: Result, pictures_too: bool = True) -> N
         "seed": str(result.config.seed),
         "test score": f"{row.score:.4f} [{row.low:.4f}, {row.high:.4f}], n = {row.n}",
     }
-    for target, name in (
-        ("python", "champion.py"),
-        ("json", "champion.json"),
-        ("latex", "champion.tex"),
-    ):
-        log.text(name, export(rule, target, provenance))
-    log.text("front.csv", front_csv(result))
-    log.text("summary.md", summary(log.id, result))
-    if pictures_too:
-        _draw(log, result)
     final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
-    log.metrics(result.history[-1].generation, {**final, "complexity": result.champion.operators})
-    log.tags({"champion": text(rule.changes["forward"]), "score": f"{row.score:.6f}"})
+    texts: dict[str, Callable[[], str]] = {
+        "champion.json": lambda: export(rule, "json", provenance),
+        "champion.py": lambda: export(rule, "python", provenance),
+        "champion.tex": lambda: export(rule, "latex", provenance),
+        "front.csv": lambda: front_csv(result),
+        "summary.md": lambda: summary(log.id, result),
+    }
+    with signals_held():
+        tags = {"champion": text(rule.changes[FORWARD]), "score": f"{row.score:.6f}"}
+        log.attempt("the champion in the list of runs", partial(log.tags, tags))
+        for name, make in texts.items():
+            log.attempt(name, lambda name=name, make=make: log.text(name, make()))  # type: ignore[misc]
+        last = result.history[-1].generation
+        numbers = {**final, "complexity": result.champion.operators}
+        log.attempt("the test score among the metrics", partial(log.metrics, last, numbers))
+        status: Status = "stopped" if result.stopped else "finished"
+        log.attempt(f"the mark that the run has {status}", partial(log.finish, status))
 
 
-def _draw(log: RunLog, result: Result) -> None:
-    """The pictures of a run."""
+def draw_pictures(log: RunLog, result: Result, stop: StopSignal) -> None:
+    """Draw what can be drawn until somebody asks for an end."""
+    pictures: list[tuple[str, Callable[[], object]]] = [
+        ("curve.png", partial(_draw_curve, log, result)),
+        ("front.png", partial(_draw_front, log, result)),
+        ("trajectories.png", partial(_draw_trajectories, log, result)),
+        ("pictures of activity", partial(_draw_activity, log, result)),
+    ]
+    for name, draw in pictures:
+        if stop.requested:
+            log.note(f"{name} and later pictures were not drawn: an end was asked for")
+            break
+        log.attempt(name, draw)
+    if log.notes:
+        log.attempt("notes.txt", lambda: log.text("notes.txt", "\n".join(log.notes) + "\n"))
+
+
+def _draw_curve(log: RunLog, result: Result) -> None:
     from evolve.report import figures_run  # late: Matplotlib takes a second
 
     best = [p.stats.best for p in result.history]
     median = [p.stats.median for p in result.history]
     log.figure("curve.png", figures_run.fitness_curve(best, median, _known(result)))
+
+
+def _draw_front(log: RunLog, result: Result) -> None:
+    from evolve.report import figures_run
+
     points = [(c.operators, c.validation, text(c.rule.changes[FORWARD])) for c in result.front]
     chosen = result.front.index(result.champion)
     log.figure("front.png", figures_run.pareto_front(points, chosen, {}))
+
+
+def _draw_trajectories(log: RunLog, result: Result) -> None:
+    from evolve.report import figures_run
+
     curves = _curves(result)
     if curves:
         log.figure(
             "trajectories.png", figures_run.trajectories(curves, "on test instances", every=10)
         )
-    try:
-        from evolve.report.activity import scenes
 
-        for name, figure in scenes(result).items():
-            log.figure(f"{name}.png", figure)
-    except Exception as error:  # a run that has found something is not lost for a picture
-        log.text("pictures.txt", f"Some pictures are missing: {type(error).__name__}: {error}\n")
+
+def _draw_activity(log: RunLog, result: Result) -> None:
+    from evolve.report.activity import scenes
+
+    for name, figure in scenes(result).items():
+        log.figure(f"{name}.png", figure)
 
 
 def _known(result: Result) -> dict[str, float]:

@@ -35,7 +35,11 @@ LINE_EVERY = 5.0
 
 
 class Quiet(RunView):
-    """Shows nothing."""
+    """Shows nothing but what is missing at the end."""
+
+    def note(self, text: str) -> None:
+        """Say it."""
+        print(f"note: {text}", file=sys.stderr)
 
 
 class Watch(RunView):
@@ -45,10 +49,12 @@ class Watch(RunView):
         self.config, self.console = config, console
         self.live: Live | None = None
         self.last = 0.0
+        self.steps, self.done, self.began = 0, 0, 0.0
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, steps: int = 0) -> None:
         """Say what happens now."""
         self._stop()
+        self.steps, self.done, self.began = steps, 0, time.monotonic()
         self.console.print(f"[dim]{self.config.task}, seed {self.config.seed}: {name}[/dim]")
         if name == "searching" and self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=8, transient=False)
@@ -66,6 +72,21 @@ class Watch(RunView):
         elif time.monotonic() - self.last > LINE_EVERY:
             self.last = time.monotonic()
             self.console.print(line, highlight=False)
+
+    def step(self) -> None:
+        """Show how far the phase is, and how long the rest may take."""
+        self.done += 1
+        now = time.monotonic()
+        if now - self.last > LINE_EVERY:
+            self.last = now
+            left = (now - self.began) / self.done * (self.steps - self.done)
+            line = f"  {self.done} of {self.steps}, some {left:.0f} s left"
+            self.console.print(line, highlight=False)
+
+    def note(self, text: str) -> None:
+        """Say what is missing."""
+        self._stop()
+        self.console.print(f"note: {text}", highlight=False, markup=False)
 
     def _stop(self) -> None:
         if self.live:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-GREY, INK, ORANGE = "#8A8A8A", "#222222", "#D55E00"
+GREY, DARK, ORANGE = "#8A8A8A", "#222222", "#D55E00"
 
 
 def raster(
@@ -30,13 +30,13 @@ def raster(
         Length of a step and time of the first, in the unit of the horizontal axis.
     """
     rows = max((s.shape[1] for s in spikes.values()), default=1)
-    figure = _sheet(2.8 * max(len(spikes), 1) + 1.0, 1.3 + min(0.08 * rows + 0.8, 3.4))
+    figure = _empty_figure(2.8 * max(len(spikes), 1) + 1.0, 1.3 + min(0.08 * rows + 0.8, 3.4))
     panels = figure.subplots(1, max(len(spikes), 1), sharex=True, sharey=True, squeeze=False)[0]
     size = 4.0 if rows < 60 else 1.2
     for panel, (name, some) in zip(panels, spikes.items(), strict=False):
-        _dressed(panel, name)
+        _styled(panel, name)
         step, row = np.nonzero(some)
-        panel.plot(start + step * dt, row, "|" if rows < 60 else ".", color=INK, markersize=size)
+        panel.plot(start + step * dt, row, "|" if rows < 60 else ".", color=DARK, markersize=size)
         panel.set_xlim(start, start + max(len(some) * dt, dt))
         panel.set_ylim(-0.5, max(rows, 1) - 0.5)
         panel.set_xlabel(axes[0])
@@ -66,14 +66,14 @@ def replay(
         Where on the horizontal axis something happens.
     """
     rows = {title: model, **played}
-    figure = _sheet(6.4, 0.7 + 1.25 * len(rows))
+    figure = _empty_figure(6.4, 0.7 + 1.25 * len(rows))
     panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
     finite = [r[np.isfinite(r)] for r in rows.values()]
     high = max(*(float(np.abs(r).max(initial=0)) for r in finite), 1e-9)
     signed = any(float(r.min(initial=0)) < 0 for r in finite)
     scale = {"cmap": "RdBu_r" if signed else "Greys", "vmin": -high if signed else 0, "vmax": high}
     for panel, (name, rates) in zip(panels, rows.items(), strict=True):
-        _dressed(panel, name)
+        _styled(panel, name)
         extent = (0.0, len(rates) * dt, -0.5, rates.shape[1] - 0.5)
         panel.imshow(
             rates.T, aspect="auto", origin="lower", extent=extent, interpolation="nearest", **scale
@@ -95,13 +95,13 @@ def similarities(codes: Mapping[str, np.ndarray], title: str = "") -> Figure:
     codes
         Activities (pattern, neuron) of each stage; a silent pattern is left blank.
     """
-    figure = _sheet(2.8 * max(len(codes), 1) + 0.8, 3.2)
+    figure = _empty_figure(2.8 * max(len(codes), 1) + 0.8, 3.2)
     squares = figure.subplots(1, max(len(codes), 1), squeeze=False)[0]
     image = None
     for axes, (name, activity) in zip(squares, codes.items(), strict=False):
         length = np.linalg.norm(activity, axis=1, keepdims=True)
         unit = np.divide(activity, length, out=np.full(activity.shape, np.nan), where=length > 1e-9)
-        image = _dressed(axes, name).imshow(unit @ unit.T, cmap="viridis", vmin=0, vmax=1)
+        image = _styled(axes, name).imshow(unit @ unit.T, cmap="viridis", vmin=0, vmax=1)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel("pattern")
@@ -109,7 +109,7 @@ def similarities(codes: Mapping[str, np.ndarray], title: str = "") -> Figure:
     if image is not None:
         figure.colorbar(image, ax=list(squares), label="cosine")
     if title:
-        figure.suptitle(title, fontsize=10, color=INK, parse_math=False)
+        figure.suptitle(title, fontsize=10, color=DARK, parse_math=False)
     return figure
 
 
@@ -118,7 +118,7 @@ def weight_matrices(weights: Mapping[str, np.ndarray], title: str = "") -> Figur
 
     Those of a single neuron are bars.
     """
-    figure = _sheet(2.8 * max(len(weights), 1) + 0.8, 3.2)
+    figure = _empty_figure(2.8 * max(len(weights), 1) + 0.8, 3.2)
     squares = figure.subplots(1, max(len(weights), 1), squeeze=False)[0]
     finite = [np.abs(w[np.isfinite(w)]).max(initial=0) for w in weights.values()]
     high = max([*map(float, finite), 1e-9])
@@ -126,33 +126,33 @@ def weight_matrices(weights: Mapping[str, np.ndarray], title: str = "") -> Figur
     for axes, (name, w) in zip(squares, weights.items(), strict=False):
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if len(w) == 1:
-            _dressed(axes, name).bar(np.arange(w.size), w[0], color=INK)
+            _styled(axes, name).bar(np.arange(w.size), w[0], color=DARK)
             axes.set_ylim(-high if np.any(w < 0) else 0.0, 1.05 * high)
             axes.set_xlabel("from")
             continue
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        image = _dressed(axes, name).imshow(w, cmap="RdBu_r", vmin=-high, vmax=high, aspect="auto")
+        image = _styled(axes, name).imshow(w, cmap="RdBu_r", vmin=-high, vmax=high, aspect="auto")
         axes.set_xlabel("from")
     squares[0].set_ylabel("weight" if weights and image is None else "to")
     if image is not None:
         figure.colorbar(image, ax=list(squares), label="weight")
     if title:
-        figure.suptitle(title, fontsize=10, color=INK, parse_math=False)
+        figure.suptitle(title, fontsize=10, color=DARK, parse_math=False)
     return figure
 
 
-def _sheet(width: float, height: float) -> Figure:
+def _empty_figure(width: float, height: float) -> Figure:
     return Figure((width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
 
 
-def _dressed(axes: Axes, title: str) -> Axes:
+def _styled(axes: Axes, title: str) -> Axes:
     """Light spines, small labels, the title as it is."""
     for side in axes.spines.values():
         side.set_color(GREY)
-    axes.tick_params(color=GREY, labelcolor=INK, labelsize=8.5)
+    axes.tick_params(color=GREY, labelcolor=DARK, labelsize=8.5)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(INK)
+        label.set_color(DARK)
         label.set_fontsize(9.5)
     if title:
-        axes.set_title(title, loc="left", fontsize=9.5, color=INK, parse_math=False)
+        axes.set_title(title, loc="left", fontsize=9.5, color=DARK, parse_math=False)
     return axes

@@ -15,27 +15,27 @@ from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-INK, GREY, PALE = "#222222", "#767676", "#E6E6E6"
+DARK, GREY, PALE = "#222222", "#767676", "#E6E6E6"
 
-#: Points a line is drawn with at most; a page has no more.
-RESOLUTION = 1000
+#: Points of a line at most; a page cannot show more.
+MOST_POINTS = 1000
 
-#: Instances drawn one by one, and the characters of a rule that are shown.
-THIN, LONGEST = 30, 56
+#: Instances that get a line of their own, and characters of a rule that are shown.
+SHOWN_INSTANCES, RULE_CHARACTERS = 30, 56
 
-#: Lowest score in a curve: early medians far below would flatten all that matters.
-FLOOR = -0.1
+#: Lowest score that a curve shows: early medians lie far below and would flatten the rest.
+LOWEST_SCORE = -0.1
 
-#: A weight vector this much longer than it should be has left the picture.
-TALL = 3.0
+#: Longest weight vector that is shown; a stable rule keeps it near 1.
+LONGEST_NORM = 3.0
 
 
 def fitness_curve(
     best: Sequence[float], median: Sequence[float], reference: Mapping[str, float]
 ) -> Figure:
     """Draw the best and the median score of every generation, beside known rules."""
-    figure = _sheet(6.0, 3.4)
-    axes = _dressed(figure.add_subplot())
+    figure = _empty_figure(6.0, 3.4)
+    axes = _styled(figure.add_subplot())
     last = max(len(best), len(median)) - 1
     lines = (("best", BLUE, 2.2, best), ("median", SKY, 1.4, median))
     ends: list[tuple[float, str, str]] = []
@@ -49,7 +49,7 @@ def fitness_curve(
         if known.size:
             ends.append((float(known[-1]), name, colour))
     scores = np.concatenate([_finite(best), _finite(list(reference.values())), [0.0]])
-    low = max(FLOOR, np.nanmin(np.concatenate([scores, _finite(median)])))
+    low = max(LOWEST_SCORE, np.nanmin(np.concatenate([scores, _finite(median)])))
     high = np.nanmax(scores)
     room = 0.05 * max(high - low, 0.1)
     axes.set_ylim(low - room, high + room)
@@ -79,9 +79,9 @@ def pareto_front(
     texts = [_cut(points[i][2]) for i in shown]
     wide = 0.068 * max((len(text) for text in texts), default=4) + 1.15  # inches of the table
     tall = max(3.2, 0.22 * (len(points) + 2))
-    figure = _sheet(4.2 + wide, tall)
+    figure = _empty_figure(4.2 + wide, tall)
     axes, table = figure.subplots(1, 2, width_ratios=(4.2, wide))
-    _dressed(axes)
+    _styled(axes)
     for name, score in reference.items():
         axes.axhline(score, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
         where = (1, score), (-2, -3), ("axes fraction", "data")
@@ -111,10 +111,10 @@ def trajectories(
     every
         Steps between two rows.
     """
-    figure = _sheet(6.0, 4.8)
+    figure = _empty_figure(6.0, 4.8)
     top, bottom = figure.subplots(2, 1, sharex=True)
     for axes in (top, bottom):
-        _dressed(axes)
+        _styled(axes)
     bottom.axhline(1.0, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     highest, longest = 1.2, 1
     for i, (name, pair) in enumerate(curves.items()):
@@ -123,19 +123,21 @@ def trajectories(
             values = _finite(values)
             steps, thin = _thinned(values)
             middle = _median(thin)
-            axes.plot(steps * every, thin[:, :THIN], color=colour, linewidth=0.5, alpha=0.25)
+            axes.plot(
+                steps * every, thin[:, :SHOWN_INSTANCES], color=colour, linewidth=0.5, alpha=0.25
+            )
             axes.plot(steps * every, middle, color=colour, linewidth=2.2, label=name, zorder=3 + i)
         highest = np.nanmax([highest, *_finite(pair[1]).ravel()])
         longest = max(longest, len(pair[0]) - 1)
     top.set_ylim(0, 90)
     top.set_yticks((0, 30, 60, 90))
     top.set_ylabel("angle to component (°)")
-    bottom.set_ylim(0, min(1.05 * highest, TALL))
+    bottom.set_ylim(0, min(1.05 * highest, LONGEST_NORM))
     bottom.set_ylabel("length of weights")
     bottom.set_xlabel("step")
     bottom.set_xlim(0, longest * every)
     figure.align_ylabels()
-    top.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)
+    top.set_title(title, loc="left", fontsize=10, color=DARK, parse_math=False)
     if curves:
         above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3}
         legend = top.legend(frameon=False, fontsize=9, handlelength=1.4, borderaxespad=0.2, **above)
@@ -144,22 +146,22 @@ def trajectories(
     return figure
 
 
-def _sheet(width: float, height: float) -> Figure:
+def _empty_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches."""
     return Figure((width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
 
 
-def _dressed(axes: Axes) -> Axes:
-    """Take away what carries no information, and make the rest light."""
+def _styled(axes: Axes) -> Axes:
+    """Remove the frame at the top and right, and draw the rest in light colours."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(GREY)
     axes.grid(color=PALE, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(color=GREY, labelcolor=INK, labelsize=8.5)
+    axes.tick_params(color=GREY, labelcolor=DARK, labelsize=8.5)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(INK)
+        label.set_color(DARK)
         label.set_fontsize(9.5)
     return axes
 
@@ -200,7 +202,7 @@ def _list_rules(
     lines += [(str(n), f"{s:.3f}", t, c) for (n, s, t), c in zip(rules, colours, strict=True)]
     height = axes.get_figure().get_figheight()  # type: ignore[union-attr]
     for i, (size, score, text, colour) in enumerate(lines):
-        dark = GREY if i == 0 else ORANGE if colour == ORANGE else INK
+        dark = GREY if i == 0 else ORANGE if colour == ORANGE else DARK
         y = 1 - i * 0.21 / (height - 0.6)
         font: dict[str, Any] = {"color": dark, "fontsize": 8, "va": "top", "family": "monospace"}
         for x, side, what in ((22, "right", size), (64, "right", score), (76, "left", text)):
@@ -208,18 +210,18 @@ def _list_rules(
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= RULE_CHARACTERS else f"{text[: RULE_CHARACTERS - 1]}…"
 
 
 def _finite(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Leave gaps where there are no numbers."""
+    """Replace what is not finite by NaN, which leaves a gap in a line."""
     array = np.asarray(values, dtype=float)
     return np.where(np.isfinite(array), array, np.nan)
 
 
 def _thinned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pick enough rows for a page, the first and the last among them."""
-    rows = np.unique(np.linspace(0, len(values) - 1, min(len(values), RESOLUTION)).astype(int))
+    """Pick at most `MOST_POINTS` rows, evenly, with the first and the last."""
+    rows = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).astype(int))
     return rows, values[rows]
 
 

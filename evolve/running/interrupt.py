@@ -1,11 +1,18 @@
-"""How a person ends a search early and keeps what it has found."""
+"""How a person, or the system, ends a search early and keeps what it has found."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from types import FrameType
 from typing import Protocol, Self
+
+from evolve.tracking.signals import interrupt_now
+
+#: Ctrl-C, the wish of a batch system or of `kill`, and a terminal that closes; not every system has all of them.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class StopSignal(Protocol):
@@ -17,10 +24,14 @@ class StopSignal(Protocol):
 
 
 class Interrupt:
-    """Ctrl-C asks for an end after the current generation; a second one insists."""
+    """A signal asks for an end after the current generation; the same one again ends everything at once.
+
+    Before the search begins nothing can have been found, so the first signal ends everything too; `searching` is
+    set when that changes. A signal that this process was started to ignore, as `nohup` ignores SIGHUP, stays ignored.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.searching = False
 
     @contextmanager
     def armed(self) -> Iterator[Self]:
@@ -28,30 +39,21 @@ class Interrupt:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
+        seen: set[int] = set()
 
-        def handle(number: int, frame: object) -> None:
-            if self.requested:
-                raise KeyboardInterrupt
+        def handle(number: int, frame: FrameType | None) -> None:
             self.requested = True
+            if number in seen or not self.searching:
+                interrupt_now()
+            seen.add(number)
 
-        before = signal.signal(signal.SIGINT, handle)
+        before = {
+            number: signal.signal(number, handle)
+            for number in SIGNALS
+            if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             yield self
         finally:
-            signal.signal(signal.SIGINT, before)
-
-
-class StopFile:
-    """A file that appears asks for an end: for searches in other processes."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    @property
-    def requested(self) -> bool:
-        """Whether the file is there."""
-        return self.file.exists()
-
-    def write(self) -> None:
-        """Ask."""
-        self.file.touch()
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)

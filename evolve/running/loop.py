@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
 from evolve.evaluation.interpreter import WIDTH, Interpreter
 from evolve.evaluation.pending import PendingScores
 from evolve.ranking.on_chip import apply_admission
+from evolve.running.finding import best_so_far
 from evolve.running.interrupt import Interrupt, StopSignal
 from evolve.running.log import Log
 from evolve.running.result import Progress, Result
@@ -48,6 +50,7 @@ class Job:
     lookahead: Lookahead
     history: list[Progress] = field(default_factory=list)
     over: bool = False
+    best: float = -float("inf")
 
     def advance(self, scores: Mapping[Key, float], began: float) -> None:
         """Conclude generations until the scores are used up or a stop condition holds."""
@@ -56,12 +59,17 @@ class Job:
             seconds = time.perf_counter() - began
             self.history.append(Progress(stats, state.generation, state.evaluations, seconds))
             self.log.generation(self.history[-1])
+            if stats.best > self.best:
+                self.best = stats.best
+                self.log.improved(partial(best_so_far, self.config, state))
             self.over = _over(self.config, self.history[-1])
             if self.over:
                 return
 
 
-def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
+def run(
+    config: RunConfig, log: Log, founder: Rule | None = None, stop: StopSignal | None = None
+) -> Result:
     """Search, choose the champion on validation instances, measure it on test instances.
 
     Parameters
@@ -72,8 +80,10 @@ def run(config: RunConfig, log: Log, founder: Rule | None = None) -> Result:
         Told about every generation as it ends.
     founder
         A rule that every island starts from.
+    stop
+        May end the search early; Ctrl-C by default.
     """
-    return run_together([config], [log], founder)[0]
+    return run_together([config], [log], founder, stop)[0]
 
 
 def run_together(
@@ -84,7 +94,7 @@ def run_together(
 ) -> list[Result]:
     """Run configurations that differ by their seed alone; their searches share every call of the interpreter.
 
-    A wish may end them early; by default it is Ctrl-C.
+    `stop` may end them early; by default it is Ctrl-C.
     """
     first = configs[0]
     require_room(first, len(configs))
@@ -94,13 +104,18 @@ def run_together(
     evaluator = _evaluator(first, trains)
     evaluator.warm()
     with nullcontext(stop) if stop else Interrupt().armed() as interrupt:
+        if isinstance(interrupt, Interrupt):
+            interrupt.searching = True
         logs[0].phase("searching")
         seconds = _search(jobs, evaluator, interrupt)
-        logs[0].phase("choosing on validation instances and measuring on test instances")
+        for job in jobs:
+            job.log.searched()
+        logs[0].phase("measuring known rules on training instances")
         known = references(first.family.rival, trains, evaluator)
         searches = [
             Searched(
                 j.config,
+                j.log,
                 train,
                 j.lookahead.state,
                 j.history,

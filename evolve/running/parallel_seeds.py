@@ -1,64 +1,79 @@
-"""Searches with many seeds on every core: each process takes a share of them, and tells by a file how they go.
+"""Searches with many seeds on every core: each process takes a share of them, and tells how they go.
 
 What a search does depends on nothing that is scored beside it, so shares give the results that all seeds would give
-in one process.
+in one process, and the share of a process that has died can be done again.
 """
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import astuple
-from json import dumps, loads
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 
 from evolve.config.run_config import RunConfig
-from evolve.running.interrupt import Interrupt, StopFile
-from evolve.running.log import Log
+from evolve.running.finding import Find, Finding
+from evolve.running.interrupt import Interrupt, StopSignal
+from evolve.running.log import Log, Throttle
 from evolve.running.loop import run_together
+from evolve.running.processes import Link, Workers
 from evolve.running.result import Progress, Result
-from evolve.search.islands import GenerationStats
+from evolve.tracking.signals import signals_held
 from substrate.devices import configure
+from substrate.errors import UserError
 from substrate.rule import Rule
 
 #: A process takes some seconds to start and to compile: so many searches are worth it.
 LEAST = 4
-#: Seconds between two looks at the files, and between two lines of a search that nothing new has come of.
+#: Seconds between two looks at the messages, and between two of a search that nothing new has come of.
 PAUSE = 0.1
 
 
 def run_seeds(
-    configs: Sequence[RunConfig], logs: Sequence[Log], founder: Rule | None = None
-) -> list[Result]:
-    """As `run_together`, on every core; what comes between two improvements reaches the logs only now and then."""
+    configs: Sequence[RunConfig],
+    logs: Sequence[Log],
+    founder: Rule | None = None,
+    stop: StopSignal | None = None,
+) -> list[Result | Exception]:
+    """As `run_together`, on every core; what comes between two improvements reaches the logs only now and then.
+
+    Where a process has died and died again, its searches have what happened in place of a result.
+
+    Raises
+    ------
+    Exception
+        If no search has a result: what happened to the first.
+    """
     count = shares_of(len(configs))
     if count == 1:
-        return run_together(configs, logs, founder)
-    with TemporaryDirectory() as folder, Interrupt().armed() as interrupt:
-        file_logs = [FileLog(Path(folder) / str(i)) for i in range(len(configs))]
-        stop_file = StopFile(Path(folder) / "end")
-        logs[0].phase(f"starting {count} processes")
-        shares = [
-            (configs[i::count], file_logs[i::count], founder, stop_file) for i in range(count)
-        ]
-        followers = [file_log.follow(log) for file_log, log in zip(file_logs, logs, strict=True)]
-        with run_in_processes(_share, shares) as found:
-            while not found.done():
-                time.sleep(PAUSE)
-                if interrupt.requested:
-                    stop_file.write()
-                for follower in followers:
-                    next(follower)
-        for follower in followers:
-            next(follower)
-        results: list[Result] = [None] * len(configs)  # type: ignore[list-item]
-        for i, own in enumerate(found.result()):
-            results[i::count] = own
+        return list(run_together(configs, logs, founder, stop))
+    if stop is None:
+        with Interrupt().armed() as interrupt:
+            return run_seeds(configs, logs, founder, interrupt)
+    logs[0].phase(f"starting {count} processes")
+    shares = [
+        (list(range(len(configs)))[i::count], configs[i::count], founder) for i in range(count)
+    ]
+    workers = Workers(_share, shares)
+    try:
+        with workers:
+            while not workers.done:
+                if stop.requested:
+                    workers.stop()
+                for _, (seed, message) in workers.told(PAUSE):
+                    _pass_on(logs[seed], message)
+                    if isinstance(stop, Interrupt) and isinstance(message, Progress):
+                        stop.searching = True
+    except BaseException:
+        with signals_held():  # what has been told until now is kept
+            for _, (seed, message) in workers.told(0):
+                _pass_on(logs[seed], message)
+        raise
+    if not workers.answers:
+        raise workers.errors[0]
+    results: list[Result | Exception] = [UserError("no answer")] * len(configs)
+    for i in range(count):
+        lost = [workers.errors.get(i)] * len(shares[i][0])
+        results[i::count] = workers.answers.get(i, lost)
     return results
 
 
@@ -69,79 +84,84 @@ def shares_of(searches: int) -> int:
     return max(1, min(cores, searches // LEAST))
 
 
-@contextmanager
-def run_in_processes(
-    work: Callable[..., Any], shares: Sequence[tuple[Any, ...]]
-) -> Iterator[Future[list[Any]]]:
-    """Do some work for every share in a process of its own; the processes are kept for the next time."""
-    import joblib  # late: a single search never comes here
-    from joblib.externals.loky import get_reusable_executor
-
-    # One by one: shares may wait for each other, and two in one process would wait for ever.
-    parallel = joblib.Parallel(n_jobs=len(shares), backend="loky", batch_size=1)
-    tasks = [joblib.delayed(work)(*share) for share in shares]
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            yield thread.submit(parallel, tasks)
-        except BaseException:
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
-            raise
-
-
 def _share(
-    configs: Sequence[RunConfig],
-    file_logs: Sequence["FileLog"],
-    founder: Rule | None,
-    stop_file: StopFile,
+    link: Link, seeds: Sequence[int], configs: Sequence[RunConfig], founder: Rule | None
 ) -> list[Result]:
     """What one process does."""
-    prepare_worker()
-    return run_together(configs, file_logs, founder, stop_file)
-
-
-def prepare_worker() -> None:
-    """Set a process up for its share; that somebody presses Ctrl-C it is told by whom it works for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure(cores=1)
+    return run_together(configs, [LinkLog(link, seed) for seed in seeds], founder, link)
 
 
-class FileLog:
-    """A log that writes lines to a file, for another log to follow: improvements, and a sign of life now and then."""
+class Said(NamedTuple):
+    """A call of a log that takes words."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.best, self.told = -float("inf"), -float("inf")
+    method: str
+    arguments: tuple[str | int, ...] = ()
 
-    def phase(self, name: str) -> None:
+
+class LinkLog:
+    """The log of a search in a worker: tells the parent of improvements at once, and of the rest now and then."""
+
+    def __init__(self, link: Link, seed: int) -> None:
+        self._link, self._seed = link, seed
+        self._best, self._told = -float("inf"), -float("inf")
+        self._find: Find | None = None
+        self._finding = Throttle(least=PAUSE)
+        self._latest: Progress | None = None
+
+    def phase(self, name: str, steps: int = 0) -> None:
         """Pass it on."""
-        self._tell(name)
+        self._say("phase", name, steps)
+
+    def step(self) -> None:
+        """Pass it on."""
+        self._say("step")
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._say("note", text)
 
     def generation(self, progress: Progress) -> None:
         """Pass on what is new."""
+        self._latest = progress
         now = time.monotonic()
-        if progress.stats.best > self.best or now - self.told > PAUSE:
-            self.best, self.told = progress.stats.best, now
-            self._tell(astuple(progress))
+        if progress.stats.best > self._best or now - self._told > PAUSE:
+            self._best, self._told = progress.stats.best, now
+            self._tell_latest()
+        if self._finding.due:
+            self._tell_finding()
 
-    def _tell(self, what: object) -> None:
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(dumps(what) + "\n")
+    def improved(self, find: Find) -> None:
+        """Pass on the rule, now or as soon as that costs little of the time."""
+        self._find = find
+        if self._finding.due:
+            self._tell_finding()
 
-    def follow(self, log: Log) -> Iterator[None]:
-        """Tell a log what is new in the file, every time that somebody looks."""
-        place = 0
-        while True:
-            if self.file.exists():
-                with self.file.open(encoding="utf-8") as file:
-                    file.seek(place)
-                    text = file.read()
-                whole = text[: text.rfind("\n") + 1]
-                place += len(whole.encode())
-                for line in whole.splitlines():
-                    what = loads(line)
-                    if isinstance(what, str):
-                        log.phase(what)
-                    else:
-                        stats, *rest = what
-                        log.generation(Progress(GenerationStats(*stats), *rest))
-            yield None
+    def searched(self) -> None:
+        """Pass on what has waited."""
+        self._tell_latest()
+        self._tell_finding()
+        self._say("searched")
+
+    def _tell_latest(self) -> None:
+        if self._latest is not None:
+            self._link.tell((self._seed, self._latest))
+        self._latest = None
+
+    def _tell_finding(self) -> None:
+        find, self._find = self._find, None
+        if find is not None:
+            self._finding.spend(lambda: self._link.tell((self._seed, find())))
+
+    def _say(self, method: str, *arguments: str | int) -> None:
+        self._link.tell((self._seed, Said(method, arguments)))
+
+
+def _pass_on(log: Log, message: Progress | Said | Finding | None) -> None:
+    """Tell a log what the log of a worker was told."""
+    if isinstance(message, Progress):
+        log.generation(message)
+    elif isinstance(message, Said):
+        getattr(log, message.method)(*message.arguments)
+    elif message is not None:
+        log.improved(lambda: message)

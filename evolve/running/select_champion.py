@@ -4,6 +4,7 @@ Runs that advanced together also end together: their rules are scored in shared 
 for all, and an expression that several runs found is simplified once.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,18 +16,19 @@ import numpy as np
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
-from evolve.evaluation.fixed_projections import fixed_rules, full_rule
 from evolve.expressions.symbolic import rule_complexity, simplify_rule
 from evolve.ranking.compare import Row, rank_all_rules
 from evolve.ranking.held_out_chips import verdicts
-from evolve.ranking.on_chip import apply_admission
+from evolve.ranking.on_chip import ChipTable, apply_admission
+from evolve.running.finding import refusal, written
+from evolve.running.log import Log
 from evolve.running.result import Candidate, Progress, Result
 from evolve.search import islands
 from evolve.search.islands import SearchState
 from evolve.search.pareto import knee
 from evolve.tuning.pipeline import tune_constants
 from rules_zoo import RULES
-from substrate.compilation.graph import to_rule
+from substrate.errors import UserError
 from substrate.hardware import as_implemented, violations
 from substrate.networks.base import is_compatible
 from substrate.rule import Rule
@@ -43,6 +45,7 @@ class Searched:
     """A search that is over."""
 
     config: RunConfig
+    log: Log
     train: Arena
     state: SearchState
     history: list[Progress]
@@ -56,16 +59,23 @@ class Reference:
 
     scores: dict[str, float]
     sums: dict[str, float]  # F, the sum of qualities over data sets
+    seconds: float  # that a rule took, most of them to compile
 
 
 def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
     """Training score and F of the family's rival and of doing nothing."""
     rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
-    found = []
-    for measured in evaluator.measure([rules] * len(trains), trains):
-        scores = {name: float(s.fitness[0]) for name, s in measured.items()}
-        found.append(Reference(scores, {n: _sum(s.quality[0]) for n, s in measured.items()}))
-    return found
+    began = time.perf_counter()
+    measured = list(evaluator.measure([rules] * len(trains), trains))
+    seconds = (time.perf_counter() - began) / len(rules)
+    return [
+        Reference(
+            {name: float(s.fitness[0]) for name, s in own.items()},
+            {name: _sum(s.quality[0]) for name, s in own.items()},
+            seconds,
+        )
+        for own in measured
+    ]
 
 
 def select_champions(
@@ -73,19 +83,39 @@ def select_champions(
 ) -> list[Result]:
     """Choose and measure the champions of searches that differ by their seed alone."""
     thorough = len(searches) == 1
+    log = searches[0].log
+    log.phase("choosing on validation instances")
     fronts, champions = [], []
     for one, front in zip(searches, _fronts(searches, evaluator), strict=True):
         if one.config.tuned:
-            front += _tuned(one, evaluator, front)
-        chosen = choose_champion(front, one.config.variation.choice)
-        # The rest of the front is not shown where there are many.
-        short = {id(c): _simplified(c) for c in (front if thorough else [chosen])}
-        fronts.append([short.get(id(c), c) for c in front])
-        champions.append(short[id(chosen)])
-    ranked = _ranked(searches, champions, evaluator)
-    judged_on_chips = verdicts(
-        [one.config for one in searches], [c.rule for c in champions], evaluator, HELD
+            log.phase(f"tuning the constants of {one.config.tuned} rules")
+            try:
+                front += _tuned(one, evaluator, front)
+            except Exception as error:
+                one.log.note(f"constants were not tuned ({type(error).__name__}: {error})")
+        champion, front = _chosen(one, front)
+        if thorough:  # the rest of the front is not shown where there are many
+            log.phase("simplifying the front", len(front))
+            front = [champion if c is champion else _shown(c, log) for c in front]
+        fronts.append(front)
+        champions.append(champion)
+    first = searches[0]
+    others = len(baselines(first.train, first.config.family.baselines))
+    log.phase(
+        f"measuring the champion and {others} known rules on {first.config.instances.test} test instances, some "
+        f"{(others + 1) * first.reference.seconds:.0f} s"
     )
+    ranked = list(_ranked(searches, champions, evaluator))
+    if not searches[0].config.profile.ideal:
+        log.phase("measuring the champion on held-out chips")
+    judged_on_chips: list[ChipTable | None] = [None] * len(searches)
+    try:
+        judged_on_chips = verdicts(
+            [one.config for one in searches], [c.rule for c in champions], evaluator, HELD
+        )
+    except Exception as error:
+        for one in searches:
+            one.log.note(f"held-out chips were not measured ({type(error).__name__}: {error})")
     return [
         Result(
             config=one.config,
@@ -107,6 +137,34 @@ def select_champions(
             searches, champions, fronts, ranked, judged_on_chips, strict=True
         )
     ]
+
+
+def _chosen(one: Searched, front: list[Candidate]) -> tuple[Candidate, list[Candidate]]:
+    """The champion as short as it goes, and the front in which it stands in place of the rule that was chosen.
+
+    A rule that no file can hold is not chosen.
+    """
+    while True:
+        chosen = choose_champion(front, one.config.variation.choice)
+        champion = _simplified(chosen)
+        reason = refusal(champion.rule)
+        if reason is None:
+            return champion, [champion if c is chosen else c for c in front]
+        one.log.note(f"a rule that scores {chosen.validation:.3f} was not chosen ({reason})")
+        front = [c for c in front if c is not chosen]
+        if not front:
+            raise UserError("No rule of the front can be written down.")
+
+
+def _shown(candidate: Candidate, log: Log) -> Candidate:
+    """A rule of the front as short as it goes, or as it is."""
+    try:
+        return _simplified(candidate)
+    except Exception as error:
+        log.note(f"a rule of the front is not simplified ({type(error).__name__}: {error})")
+        return candidate
+    finally:
+        log.step()
 
 
 def _ranked(
@@ -199,11 +257,19 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
             here = [i.phenotype.graph for i in individuals]
             scores = apply_admission(one.config, here, scores)
             for individual, own in zip(individuals, scores, strict=True):
-                evolved = to_rule(individual.phenotype.graph, "champion", one.config.slow)
-                rule = full_rule(evolved, fixed_rules(one.config.settings))
-                operators = rule_complexity(rule).operators
+                try:
+                    rule = written(one.config, individual)
+                    operators = rule_complexity(rule).operators
+                except Exception as error:  # a power that nothing can run, say
+                    one.log.note(
+                        f"a rule of {individual.size} operators that trains at {individual.score:.3f} is left out "
+                        f"({type(error).__name__}: {error})"
+                    )
+                    continue
                 score = float(own.mean())
                 candidates.append(Candidate(rule, operators, individual.score, score, own))
+            if not candidates:
+                raise UserError("No rule of the front can be written down.")
             yield candidates
 
 

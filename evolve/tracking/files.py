@@ -1,6 +1,6 @@
 """The files of a run store, seen from outside: refused early if they are not what they should be.
 
-<folder>/mlflow.db     MLflow's SQLite database
+<folder>/mlflow.db     MLflow's SQLite database; while a process writes, -wal and -shm stand beside it
 <folder>/artifacts/    <run id>/artifacts/<name>, where MLflow looks for them too
 <folder>/.lock         held by the one process that writes
 """
@@ -9,7 +9,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -22,7 +23,19 @@ TABLES = {"experiments", "runs", "alembic_version"}
 #: Marks the experiments that we made, whose artifacts lie below the folder.
 MARK = "hebbarium"
 
+#: File systems that are shared by machines.
+NETWORK = frozenset(
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs"),
+        *("beegfs", "ceph", "gfs2", "glusterfs", "fuse.glusterfs", "gpfs", "lustre", "orangefs"),
+    )
+)
+
+#: Seconds that a reader or writer waits for the lock of another on the database.
+PATIENCE = 2.5
+
 _ELSEWHERE = "give another folder with --runs."
+_MEND = f"Move it away, mend it from a backup, or {_ELSEWHERE}"
 
 
 class Files(NamedTuple):
@@ -88,29 +101,113 @@ def prepare(files: Files) -> None:
 def holds_runs(files: Files) -> bool:
     """Whether there is a database with MLflow's tables; any other content is refused."""
     path = files.database
-    if not path.exists():
-        return False
-    # Reading may have to roll back what a killed writer left, for which it must write.
-    mode = "rw" if os.access(path, os.W_OK) and os.access(files.folder, os.W_OK) else "ro"
-    try:
-        with closing(
-            sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=20)
-        ) as db:
-            tables = {
-                name
-                for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
-    except sqlite3.Error as error:
-        raise UserError(
-            f"{path} cannot be read as a run store: {error}. Move it away, mend it from a "
-            f"backup, or {_ELSEWHERE}"
-        ) from None
+    tables: set[str] = set()
+    if path.exists():
+        with opened(files) as db:
+            names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in names}
     if tables and not tables >= TABLES:
         raise UserError(
             f"{path} is a database, but not one of MLflow's: it holds "
             f"{', '.join(sorted(tables)[:5])}. Move it away, or {_ELSEWHERE}"
         )
+    if not tables:
+        _require_no_artifacts(files)
     return bool(tables)
+
+
+def _require_no_artifacts(files: Files) -> None:
+    """Without a database there can be no artifacts: it was lost, and a new one would hide that."""
+    root = Path(files.root)
+    kept = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+    if not kept:
+        return
+    state = "is empty" if files.database.exists() else "is missing"
+    rule = root / kept[0] / "artifacts" / "champion.json"
+    raise UserError(
+        f"{files.database} {state}, but {root} holds the artifacts of {len(kept)} runs: their database was lost. "
+        f"Put it back from a backup; or use rules as files, such as {rule}, and {_ELSEWHERE}"
+    )
+
+
+def require_sound(files: Files) -> None:
+    """Read the whole database once: what is damaged in its middle would else be met after hours of search."""
+    with opened(files) as db:
+        found = [" ".join(str(line).split()) for (line,) in db.execute("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise UserError(f"{files.database} is damaged: {found[0]}. {_MEND}")
+
+
+@contextmanager
+def opened(files: Files) -> Iterator[sqlite3.Connection]:
+    """The database for reading; what SQLite complains of becomes one sentence."""
+    path = files.database
+    # Reading may have to roll back what a killed writer left, for which it must write.
+    writable = os.access(path, os.W_OK) and os.access(files.folder, os.W_OK)
+    how = "mode=rw" if writable else "mode=ro"
+    if not writable and not _beside(path, "-wal").exists():
+        how += "&immutable=1"  # else a reader makes a file beside it
+    try:
+        address = f"file:{quote(str(path))}?{how}"
+        with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise UserError(f"{path} cannot be read as a run store: {error}. {_MEND}") from None
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def require_unlocked(files: Files) -> None:
+    """See that the database can be written now.
+
+    MLflow waits 20 seconds for a lock, several times for one call, and hears no Ctrl-C in them.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        If somebody else keeps it locked for longer than `PATIENCE`.
+    """
+    with closing(sqlite3.connect(files.database, timeout=PATIENCE, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ROLLBACK")
+
+
+def keep_log_apart(files: Files) -> str:
+    """Have SQLite write ahead, so that readers and the writer do not wait for each other; returns why it does not.
+
+    The log shares memory between processes, which a network file system cannot.
+    """
+    kind = _file_system(files.folder)
+    if kind in NETWORK:
+        return f"no write-ahead log: {files.folder} is on a network file system ({kind})"
+    try:
+        with closing(sqlite3.connect(files.database, timeout=PATIENCE)) as db:
+            (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.Error as error:
+        return f"no write-ahead log: {error}"
+    return "" if mode == "wal" else f"no write-ahead log: SQLite keeps its mode {mode!r}"
+
+
+def keep_log_within(files: Files) -> None:
+    """Undo `keep_log_apart`, if nobody else reads: the database is one file again, that may be copied."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(files.database, timeout=0.1)) as db,
+    ):
+        db.execute("PRAGMA journal_mode = DELETE")
+
+
+def _file_system(folder: Path) -> str:
+    """The kind of file system that a folder is on, as Linux names it; nothing elsewhere."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    on = [line.split()[1:3] for line in mounts]
+    inside = [(place, kind) for place, kind in on if folder.is_relative_to(place)]
+    return max(inside, key=lambda p: len(p[0]), default=("", ""))[1]
 
 
 def install(made: Path, files: Files) -> None:
@@ -136,7 +233,7 @@ def set_artifact_root(database: Path, root: str) -> None:
     """
     ours = f"SELECT experiment_id FROM experiment_tags WHERE key = '{MARK}'"
     place = ":root || '/' || run_uuid || '/artifacts'"
-    with closing(sqlite3.connect(database, timeout=20)) as db, db:
+    with closing(sqlite3.connect(database, timeout=PATIENCE)) as db, db:
         where = f"experiment_id IN ({ours}) AND artifact_location <> :root"
         if db.execute(f"SELECT 1 FROM experiments WHERE {where}", {"root": root}).fetchone():
             db.execute(

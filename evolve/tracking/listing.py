@@ -1,9 +1,11 @@
 """Runs in a list: what a person sees of each, and how they name the one they mean."""
 
 import json
+import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from substrate.errors import UserError
 
@@ -24,39 +26,86 @@ class RunRow(NamedTuple):
     name: str
     task: str
     seed: str
-    status: str  # running, finished, stopped, failed, or died: its process went without a word
+    status: str  # running, finished, stopped, failed; died: its process went without a word; foreign: not ours
     champion: str
     score: float | None
     started: datetime
 
 
-def row(run: Any, experiment: str, writer: str) -> RunRow:
-    """Read a row from MLflow's run.
+def rows(db: sqlite3.Connection, writer: str) -> list[RunRow]:
+    """Every run of a store that nobody has deleted, the latest first; MLflow takes seconds to import, and is not.
 
     Parameters
     ----------
     writer
         The token of the lock that is held now, or nothing: a run under any other lock has died.
     """
-    params, tags = run.data.params, run.data.tags
-    status = {theirs: ours for ours, theirs in STATUSES.items()}.get(run.info.status, "running")
-    orphan = status == "running" and tags.get(WRITER, writer) != writer
-    if orphan or tags.get("status") == "died":
-        status = "died"
+    tags = ("champion", "score", "status", WRITER)
+    places = ", ".join("?" * len(tags))
+    pairs: dict[str, dict[str, str]] = defaultdict(dict)
+    for run, key, value in db.execute(
+        f"SELECT run_uuid, key, value FROM tags WHERE key IN ({places})", tags
+    ):
+        pairs[run][key] = value
+    params: dict[str, dict[str, str]] = defaultdict(dict)
+    for run, key, value in db.execute(
+        "SELECT run_uuid, key, value FROM params WHERE key IN ('task', 'seed')"
+    ):
+        params[run][key] = value
+    found = db.execute(
+        "SELECT r.run_uuid, r.name, e.name, r.status, r.start_time "
+        "FROM runs r JOIN experiments e USING (experiment_id) "
+        "WHERE r.lifecycle_stage = 'active' AND e.lifecycle_stage = 'active' ORDER BY r.start_time DESC, r.run_uuid"
+    )
+    return [
+        _row(
+            run,
+            name,
+            task,
+            _status(status, pairs[run], writer),
+            started,
+            {**params[run], **pairs[run]},
+        )
+        for run, name, task, status, started in found
+    ]
+
+
+def _status(theirs: str, tags: Mapping[str, str], writer: str) -> str:
+    """How a run stands, from MLflow's word for it and our tags."""
+    known = {theirs: ours for ours, theirs in STATUSES.items()}.get(theirs)
+    if tags.get("status") == "died":
+        return "died"
+    if known is not None:
+        return known
+    if WRITER not in tags:
+        return "foreign"
+    return "running" if tags[WRITER] == writer else "died"
+
+
+def _row(
+    run: str, name: str, task: str, status: str, started: int, said: Mapping[str, str]
+) -> RunRow:
     try:
-        score = float(tags["score"])
+        score = float(said["score"])
     except (KeyError, ValueError):
         score = None
     return RunRow(
-        id=run.info.run_id,
-        name=run.info.run_name,
-        task=params.get("task", experiment),
-        seed=params.get("seed", ""),
+        id=run,
+        name=name or "",
+        task=said.get("task", task),
+        seed=said.get("seed", ""),
         status=status,
-        champion=tags.get("champion", ""),
+        champion=said.get("champion", ""),
         score=score,
-        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone(),
+        started=_moment(started),
     )
+
+
+def _moment(milliseconds: int | None) -> datetime:
+    """A time of MLflow's in this place's time; clocks may have stood before 1970."""
+    return (
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds or 0)
+    ).astimezone()
 
 
 def pick(rows: Sequence[RunRow], prefix: str, where: str) -> RunRow:

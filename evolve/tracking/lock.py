@@ -1,4 +1,8 @@
-"""One writer a store: a file lock that the operating system takes back when its process dies."""
+"""One writer a store: a file lock that the operating system takes back when its process dies.
+
+The library `filelock` is not used: it empties a file before it has the lock, and with it the note on who holds it;
+and it has no shared lock, by which others ask here who writes without keeping anybody out.
+"""
 
 import errno
 import json
@@ -7,6 +11,7 @@ import socket
 import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -51,14 +56,20 @@ class Lock:
         except BaseException:
             self._file.close()
             raise
-        self._file.truncate(0)
-        json.dump(self.holder._asdict(), self._file)
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            json.dump(self.holder._asdict(), self._file)
+            self._file.flush()
+        except BaseException:  # the disk is full
+            with suppress(OSError):
+                self._file.close()
+            raise
 
     def release(self) -> None:
         """Let others write."""
         if not self._file.closed:
-            self._file.truncate(0)
+            with suppress(OSError):
+                self._file.truncate(0)
             self._file.close()
 
 
@@ -67,8 +78,11 @@ def holder(path: Path) -> Holder | None:
     note = _note(path)
     if note is None:
         return None
-    with path.open(encoding="utf-8") as file:
-        free = _take(file, shared=True)
+    try:
+        with path.open(encoding="utf-8") as file:
+            free = _take(file, shared=True)
+    except OSError:
+        return None
     if free is None:
         free = note.host == socket.gethostname() and not _alive(note.pid)
     return None if free else note

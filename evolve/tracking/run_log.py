@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
 from evolve.tracking import files
+from evolve.tracking.signals import signals_held
 from substrate.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ Status = Literal["finished", "stopped", "failed"]
 
 #: Seconds between two writes of metrics: a write costs 5 ms, as much as a fast generation.
 PAUSE = 0.5
+
+#: The same while they fail; and points that are kept until one succeeds.
+LONGEST_PAUSE, MOST_WAITING = 60.0, 100_000
 
 
 class Point(NamedTuple):
@@ -49,6 +53,9 @@ class Sink(Protocol):
 class RunLog:
     """One run; as a context manager it notes how the run ended: finished, stopped or failed.
 
+    A run is failed only if it has kept no rule: what was found by a run that an error ends is there to be used, so
+    that run is stopped, and says why in its tags and in `error.txt`.
+
     Parameters
     ----------
     run
@@ -56,7 +63,7 @@ class RunLog:
     last
         The last step that was logged before; it and earlier ones are not logged again.
     pause
-        Seconds between two writes of metrics.
+        Seconds between two writes of metrics; longer after one that failed.
     """
 
     def __init__(
@@ -64,40 +71,94 @@ class RunLog:
     ) -> None:
         self._run, self._sink = run, sink
         self._last, self._pause = last, pause
-        self._waiting: list[Point] = []
-        self._due = 0.0
+        self._points: list[Point] = []
+        self._tags: dict[str, object] = {}
+        self._due, self._wait = 0.0, pause
         self._open = True
+        self._status: Status = "finished"
+        self.found = False
+        self.notes: list[str] = []
 
     @cached_property
     def id(self) -> str:
         """The run's id."""
         return self._run if isinstance(self._run, str) else self._run()
 
+    @property
+    def folder(self) -> Path:
+        """Where the artifacts are."""
+        return self._sink.files.artifacts(self.id)
+
+    def open(self) -> None:
+        """Have the run in the store, if it is not there yet."""
+        _ = self.id
+
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Log the numbers of one step, without those that are not finite.
 
-        They are written twice a second at most (see `pause`), all that wait in one call.
+        They are written twice a second at most (see `pause`), all that wait in one call; what could not be written
+        waits for the next time.
         """
         if step <= self._last:
             return
         now = int(time.time() * 1000)
         for key, value in values.items():
             if math.isfinite(value):
-                self._waiting.append(Point(key, float(value), now, step))
+                self._points.append(Point(key, float(value), now, step))
+        del self._points[:-MOST_WAITING]
         if time.monotonic() >= self._due:
             self.flush()
 
     def flush(self) -> None:
-        """Write the metrics that wait."""
-        if self._waiting:
-            self._sink.log(self.id, metrics=self._waiting)
-        self._waiting = []
-        self._due = time.monotonic() + self._pause
+        """Write the metrics and tags that wait."""
+        if not (self._points or self._tags):
+            return
+        self._due = float("inf")  # whatever happens now
+        try:
+            self._sink.log(self.id, metrics=self._points, tags=self._tags)
+            self._points, self._tags, self._wait = [], {}, self._pause
+        except BaseException:
+            self._wait = min(2 * self._wait, LONGEST_PAUSE)
+            raise
+        finally:
+            self._due = time.monotonic() + self._wait
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Set what may change while a run goes on; `champion` and `score` are shown in lists."""
-        self._sink.log(self.id, metrics=self._waiting, tags=values)
-        self._waiting = []
+        self._tags |= values
+        self.flush()
+
+    def keep(self, rule_file: str, tags: Mapping[str, object], beyond: str = "") -> None:
+        """Keep the best rule so far, as a file at once; its tags are written with the next metrics.
+
+        Parameters
+        ----------
+        rule_file
+            In place of an earlier one.
+        beyond
+            Better rules that no rule file can hold, as text.
+        """
+        self.text("champion.json", rule_file)
+        first, self.found = not self.found, True
+        self._tags |= tags
+        if beyond:
+            self.text("unwritable.txt", beyond + "\n")
+        if first:
+            self.flush()
+
+    def note(self, text: str) -> None:
+        """Say that something is missing which the run can do without: in its tags, and to whoever reads `notes`."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self._tags["note"] = "; ".join(self.notes)
+
+    def attempt(self, what: str, step: Callable[[], object]) -> None:
+        """Take a step that the run can do without; if it fails, note why."""
+        try:
+            step()
+        except Exception as error:
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            self.note(f"{what} is missing ({kind}{error})")
 
     def text(self, name: str, content: str) -> None:
         """Keep a text as an artifact, in place of an earlier one of this name."""
@@ -111,18 +172,19 @@ class RunLog:
 
     def data(self, name: str, content: bytes) -> None:
         """Keep bytes as an artifact; a crash leaves the old or the new ones, never half of them."""
-        self.flush()
         try:
-            files.write(self._sink.files.artifacts(self.id) / name, content)
+            files.write(self.folder / name, content)
         except OSError as error:
             raise UserError(
-                f"Cannot keep {name!r} of run {self.id[:8]}: {error.strerror}."
+                f"Cannot keep {name!r} of run {self.id[:8]}: {error.strerror or error}."
             ) from error
 
     def finish(self, status: Status) -> None:
-        """Close the run; only the first call counts."""
+        """Close the run; only the first call that succeeds counts."""
         if self._open:
-            self.flush()
+            self._status = status
+            with suppress(Exception):  # that it has ended is more than a point of a curve
+                self.flush()
             self._sink.end(self.id, status)
             self._open = False
 
@@ -135,13 +197,23 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.finish("finished")
-            return
-        with suppress(Exception):  # the error that ended the run is the one to be seen
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                self.finish("stopped")
+        with signals_held():
+            if error is None and self.found:
+                self.attempt("the mark that the run has ended", lambda: self.finish(self._status))
+            elif error is None:
+                self.finish(self._status)
             elif self._open:
-                self.tags({"error": f"{type(error).__name__}: {error}"})
+                self.give_up(error)
+
+    def give_up(self, error: BaseException) -> None:
+        """Close the run after an error, which is the one to be seen: whatever fails here is not raised."""
+        wanted = isinstance(error, KeyboardInterrupt | SystemExit)
+        if wanted and not isinstance(self._run, str) and "id" not in vars(self):
+            self._open = False  # it is not in the store, and there is nothing to say of it
+            return
+        if not wanted:
+            self._tags["error"] = f"{type(error).__name__}: {error}"
+            with suppress(Exception):
                 self.text("error.txt", "".join(traceback.format_exception(error)))
-                self.finish("failed")
+        with suppress(Exception):
+            self.finish("stopped" if wanted or self.found else "failed")

@@ -1,4 +1,4 @@
-"""The run store: every run in MLflow, on SQLite, in one folder. The only file that knows MLflow.
+"""The run store: every run in MLflow, on SQLite, in one folder. The only file that imports MLflow.
 
 MLflow is imported when a store is first used, because that takes more than a second. Only its
 client is used, never its global state, and it is kept silent and off the network.
@@ -10,13 +10,13 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from evolve.tracking import files
-from evolve.tracking.listing import STATUSES, WRITER, RunRow, pick, plain, row, short
+from evolve.tracking.listing import STATUSES, WRITER, RunRow, pick, plain, rows, short
 from evolve.tracking.lock import HeldError, Lock, holder
 from evolve.tracking.run_log import PAUSE, Point, RunLog, Status
 from substrate.errors import UserError
@@ -59,6 +59,7 @@ class Store:
         self.files = files.locate(folder)
         self._lock: Lock | None = None
         self._made = False
+        self.journal = ""  # why the database has no write-ahead log, where it has none
         if write:
             self.claim(late)
         else:
@@ -73,8 +74,10 @@ class Store:
         try:
             if not files.holds_runs(self.files):
                 self._create()
-            with self._translate_errors():
+            with self._writing():
+                self.journal = files.keep_log_apart(self.files)
                 files.set_artifact_root(self.files.database, self.files.root)
+                _ = self._client  # sees whether the database is of this MLflow
                 self._mark_dead_runs()
         except BaseException:
             self.close()
@@ -84,9 +87,15 @@ class Store:
     def _take(self) -> None:
         """Take the lock, if the folder can be a store's."""
         files.prepare(self.files)
-        files.holds_runs(self.files)  # refuse before a lock file is made
+        if files.holds_runs(self.files):  # refuse before a lock file is made
+            files.require_sound(self.files)
         try:
             lock = Lock(self.files.lock)
+        except OSError as error:
+            raise UserError(
+                f"Cannot write {self.files.lock}, by which a run store knows its writer ({error.strerror or error}). "
+                "Move away what is there or make room, or give another folder with --runs."
+            ) from None
         except HeldError as held:
             other = held.holder
             who = f"process {other.pid} on {other.host}" if other else "another process"
@@ -98,10 +107,15 @@ class Store:
 
     def close(self) -> None:
         """Let others write."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-            self._made = False
+        if self._lock is None:
+            return
+        if self._made:
+            if "_client" in vars(self):
+                _disconnect(vars(self).pop("_client"))
+            files.keep_log_within(self.files)
+        self._lock.release()
+        self._lock = None
+        self._made = False
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +141,9 @@ class Store:
 
         def opened() -> str:
             self.claim()
-            with self._translate_errors():
-                signed = _tags({**tags, **self._signature()})
+            with self._writing():
+                notes = {"note.journal": self.journal} if self.journal else {}
+                signed = _tags({**tags, **notes, **self._signature()})
                 where = self._experiment(experiment)
                 run: str = self._client.create_run(where, run_name=name, tags=signed).info.run_id
                 try:
@@ -143,7 +158,7 @@ class Store:
     def resume(self, run: str) -> RunLog:
         """Go on with a run; steps that it has logged already are not logged again."""
         self.claim()
-        with self._translate_errors():
+        with self._writing():
             keys = self._client.get_run(run).data.metrics
             steps = [m.step for key in keys for m in self._client.get_metric_history(run, key)]
             self._client.update_run(run, status="RUNNING")
@@ -158,16 +173,16 @@ class Store:
 
         made = [Metric(*point) for point in metrics]
         pairs = [RunTag(key, value) for key, value in _tags(tags or {}).items()]
-        with self._translate_errors():
+        with self._writing():
             for at in range(0, max(len(made), 1), MOST_METRICS):
                 some = made[at : at + MOST_METRICS]
                 self._client.log_batch(run, metrics=some, tags=pairs if at == 0 else ())
 
     def end(self, run: str, status: Status) -> None:
-        """Close a run."""
-        self.log(run, tags={"status": status})
-        with self._translate_errors():
+        """Close a run; it must not go on running in MLflow if its tags cannot be written."""
+        with self._writing():
             self._client.set_terminated(run, STATUSES[status])
+        self.log(run, tags={"status": status})
 
     def list(self) -> list[RunRow]:
         """Every run, the latest first."""
@@ -175,10 +190,8 @@ class Store:
             return []
         writer = self._lock.holder if self._lock else holder(self.files.lock)
         token = writer.token if writer else ""
-        with self._translate_errors():
-            experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
-            found = self._search(list(experiments))
-            return [row(run, experiments[run.info.experiment_id], token) for run in found]
+        with files.opened(self.files) as db:
+            return rows(db, token)
 
     def find(self, prefix: str) -> RunRow:
         """The one run of this name, or whose id begins like this."""
@@ -227,6 +240,13 @@ class Store:
                     "give another folder with --runs."
                 ) from error
         return client
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """As `_translate_errors`, for what writes: refused soon if somebody keeps the database locked."""
+        with self._translate_errors():
+            files.require_unlocked(self.files)
+            yield
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -288,23 +308,14 @@ class Store:
             self._client.restore_experiment(known.experiment_id)
         return known.experiment_id
 
-    def _search(self, experiments: Sequence[str], filter_string: str = "") -> Iterator[Any]:
-        token, order = None, ["start_time DESC"]
-        while experiments:
-            page = self._client.search_runs(
-                experiments, filter_string, max_results=1000, page_token=token, order_by=order
-            )
-            yield from page
-            if not (token := page.token):
-                return
-
     def _mark_dead_runs(self) -> None:
         """We are the only writer, so whatever still runs by our tags died: tell MLflow."""
-        experiments = [e.experiment_id for e in self._client.search_experiments()]
-        for run in list(self._search(experiments, "status = 'RUNNING'")):
-            if WRITER in run.data.tags:
-                self._client.set_tag(run.info.run_id, "status", "died")
-                self._client.set_terminated(run.info.run_id, "FAILED")
+        with files.opened(self.files) as db:
+            running = [r.id for r in rows(db, "") if r.status == "died"]
+        for run in running:
+            if self._client.get_run(run).info.status == "RUNNING":
+                self._client.set_tag(run, "status", "died")
+                self._client.set_terminated(run, "FAILED")
 
     def _signature(self) -> dict[str, object]:
         assert self._lock is not None, "claimed before"
@@ -340,6 +351,12 @@ def _mlflow() -> Any:
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
     return MlflowClient
+
+
+def _disconnect(client: Any) -> None:
+    """Close MLflow's connections to the database, which it keeps for the next time."""
+    with suppress(Exception):  # MLflow's own affair, and only a convenience here
+        client._tracking_client.store.engine.dispose()
 
 
 def _tags(values: Mapping[str, object]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Small runs, and a log that keeps what it is told."""
 
+from evolve.running.log import RunView
+
 SMALL = {
     "options": {"dimensions": [2], "samples": 300},
     "genes": {"columns": 12, "primitives": ["sub", "mul"]},
@@ -9,7 +11,7 @@ SMALL = {
 }
 
 
-class Silent:
+class Silent(RunView):
     """A log that keeps the tallies."""
 
     def __init__(self):
@@ -17,6 +19,3 @@ class Silent:
 
     def generation(self, progress):
         self.stats_of_all.append(progress.stats)
-
-    def phase(self, name):
-        pass

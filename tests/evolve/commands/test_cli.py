@@ -189,6 +189,8 @@ BAD = [
     (["run", "pca", "--set", 'genes.primitives=["sin"]'], "sin.*Known.*tanh"),
     (["run", "pca", "--set", 'genes.terminals=["lat"]'], "lat.*does not show"),
     (["run", "pca", "--set", "variation.tournament=3"], "tournament.*parents"),
+    (["run", "pca", "--set", 'genes.slow=["θ"]'], "θ.*letters a to z"),
+    (["run", "pca", "--set", f'genes.slow=["{"a" * 70}"]'], "aaa.*64 letters"),
     (["run", "pca", "--engine", "quick"], "engine.*quick.*interpreter.*compiled"),
     (["run", "pca", "--generations", "-1"], "generations.*-1"),
     (["run", "pca", "--start", "ojaa"], "ojaa"),

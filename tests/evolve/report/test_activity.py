@@ -73,7 +73,7 @@ def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
     run, result = launch(config, folder, RunView())
     names = {p.name for p in (folder / "artifacts" / run / "artifacts").iterdir()}
     assert {"similarity.png", "weights.png", "curve.png"} <= names
-    assert "pictures.txt" not in names
+    assert "notes.txt" not in names
 
     def broken(result):
         raise ZeroDivisionError("of all things")
@@ -81,5 +81,5 @@ def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
     monkeypatch.setattr(activity, "scenes", broken)
     run, again = launch(config, folder, RunView())
     kept = folder / "artifacts" / run / "artifacts"
-    assert "of all things" in (kept / "pictures.txt").read_text()
+    assert "of all things" in (kept / "notes.txt").read_text()
     assert (kept / "curve.png").exists() and again.champion.operators == result.champion.operators

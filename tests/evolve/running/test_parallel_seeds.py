@@ -4,11 +4,9 @@ import threading
 import time
 
 import numpy as np
-import pytest
 
 from evolve.config.run_config import RunConfig
 from evolve.running import parallel_seeds
-from evolve.running.interrupt import StopFile
 from evolve.running.loop import run_together
 from evolve.running.result import Progress
 from evolve.search.islands import GenerationStats
@@ -22,14 +20,30 @@ class Told(Silent):
 
     def __init__(self):
         super().__init__()
-        self.progress, self.phases = [], []
+        self.progress, self.phases, self.findings, self.ended = [], [], [], 0
 
     def generation(self, progress):
         super().generation(progress)
         self.progress.append(progress)
 
-    def phase(self, name):
+    def improved(self, find):
+        self.findings.append(find())
+
+    def searched(self):
+        self.ended += 1
+
+    def phase(self, name, steps=0):
         self.phases.append(name)
+
+
+class Wire:
+    """A link that keeps what is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def tell(self, message):
+        self.told.append(message)
 
 
 def test_shares_find_what_all_find_together(monkeypatch):
@@ -50,6 +64,9 @@ def test_shares_find_what_all_find_together(monkeypatch):
         ]
         assert [p.generation for p in log.progress] == sorted(p.generation for p in log.progress)
         assert {p.generation for p in better} <= {p.generation for p in log.progress}
+        # And the best rule is known before the search is over.
+        assert log.findings[-1].score == best[-1]
+        assert log.ended == 1
     assert any("searching" in phase for phase in logs[0].phases)
 
 
@@ -58,47 +75,39 @@ def test_few_seeds_stay_in_one_process():
     assert parallel_seeds.shares_of(1000) >= 1
 
 
-def test_what_a_process_does_wrong_is_raised_here():
-    with (
-        parallel_seeds.run_in_processes(_fail, [(1,), (2,)]) as found,
-        pytest.raises(ValueError, match="no luck"),
-    ):
-        found.result()
-
-
-def _fail(number):
-    raise ValueError(f"no luck {number}")
-
-
-def test_a_file_log_passes_on_what_is_new_and_half_lines_wait(tmp_path):
-    file_log, log = parallel_seeds.FileLog(tmp_path / "lines"), Told()
-    follower = file_log.follow(log)
-    next(follower)
-    file_log.phase("searching, élan")
-    file_log.generation(Progress(STATS, 1, 4, 0.5))
-    file_log.generation(Progress(STATS, 2, 8, 0.6))  # nothing new, and soon after
-    next(follower)
+def test_a_log_in_a_worker_tells_what_is_new_and_the_rest_at_the_end():
+    wire, log = Wire(), Told()
+    far = parallel_seeds.LinkLog(wire, 0)
+    far.phase("searching, élan")
+    far.generation(Progress(STATS, 1, 4, 0.5))
+    far.improved(lambda: "a rule")
+    far.generation(Progress(STATS, 2, 8, 0.6))  # nothing new, and soon after
+    far.improved(lambda: "a better rule")
+    assert len(wire.told) == 3
+    far.searched()
+    for _, message in wire.told:
+        parallel_seeds._pass_on(log, message)
     assert log.phases == ["searching, élan"]
-    assert log.progress == [Progress(STATS, 1, 4, 0.5)]
-    with file_log.file.open("a") as file:
-        file.write('"half')
-    next(follower)
-    with file_log.file.open("a") as file:
-        file.write(' a line"\n')
-    next(follower)
-    assert log.phases[1:] == ["half a line"]
+    assert log.progress == [Progress(STATS, 1, 4, 0.5), Progress(STATS, 2, 8, 0.6)]
+    assert log.findings == ["a rule", "a better rule"] and log.ended == 1
 
 
-def test_a_stop_file_ends_searches_that_keep_what_they_have(tmp_path):
+class Wish:
+    """Asks for an end when it is told to."""
+
+    requested = False
+
+
+def test_an_end_may_be_asked_for_from_outside_and_what_there_is_is_kept():
     config = RunConfig(**SMALL | {"stop": {"generations": 1_000_000}})
-    stop_file, log = StopFile(tmp_path / "end"), Told()
+    stop, log = Wish(), Told()
 
     def ask():
         while not log.stats_of_all:
             time.sleep(0.01)
-        stop_file.write()
+        stop.requested = True
 
     threading.Thread(target=ask, daemon=True).start()
-    (result,) = run_together([config], [log], stop=stop_file)
+    (result,) = run_together([config], [log], stop=stop)
     assert result.stopped and result.history[-1].generation < 1_000_000
     assert result.champion_row.n == 10

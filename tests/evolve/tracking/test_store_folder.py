@@ -7,12 +7,15 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from evolve.commands.cli import app
+from evolve.tracking import files
 from evolve.tracking.store import Store, ui_command
 from substrate.errors import UserError
 
@@ -82,6 +85,108 @@ def test_without_locks_the_note_decides(folder: Path, monkeypatch: pytest.Monkey
         assert Store(folder).find("x").status == "running"
         monkeypatch.setattr("evolve.tracking.lock._alive", lambda pid: False)
         assert Store(folder).find("x").status == "died"
+
+
+def test_a_database_that_was_lost_is_not_an_empty_store(folder: Path) -> None:
+    """Artifacts without a database are no store without runs, and no place for a new one."""
+    with Store(folder) as store, store.begin("pca", "x", {}, {}) as log:
+        log.text("champion.json", "{}")
+    for lose in (lambda: os.truncate(folder / "mlflow.db", 0), (folder / "mlflow.db").unlink):
+        lose()
+        for write in (True, False):
+            with pytest.raises(
+                UserError, match=r"mlflow\.db is .*artifacts of 1 runs.*champion\.json"
+            ):
+                Store(folder, write=write)
+    assert not (folder / "mlflow.db").exists()
+
+
+def test_garbage_in_the_middle_is_noticed_before_a_run(folder: Path) -> None:
+    with Store(folder) as store, store.begin("pca", "x", {}, {}) as log:
+        for step in range(500):
+            log.metrics(step, {"best": step})
+    database = folder / "mlflow.db"
+    size = database.stat().st_size
+    with database.open("rb+") as file:
+        for at in range(40 * 4096, size - 4096, 16 * 4096):
+            file.seek(at)
+            file.write(b"\xa5" * 4096)
+    with pytest.raises(UserError, match=r"mlflow\.db (is damaged|cannot be read).*--runs"):
+        Store(folder, write=True)
+
+
+def test_a_lock_that_cannot_be_a_file_is_refused(folder: Path) -> None:
+    (folder / ".lock").mkdir()
+    with pytest.raises(UserError, match=r"\.lock.*directory.*--runs"):
+        Store(folder, write=True)
+    assert Store(folder).list() == []
+
+
+def test_a_run_that_somebody_else_made_does_not_run_for_ever(folder: Path) -> None:
+    with Store(folder, write=True) as store:
+        store._client.create_run(store._client.create_experiment("theirs"), run_name="x")
+        assert store.find("x").status == "foreign"
+    assert Store(folder).find("x").status == "foreign"
+
+
+def test_a_clock_before_1970_is_only_strange(folder: Path) -> None:
+    with Store(folder) as store, store.begin("pca", "x", {}, {}):
+        pass
+    with closing(sqlite3.connect(folder / "mlflow.db")) as db, db:
+        db.execute("UPDATE runs SET start_time = -86400000000")
+    assert Store(folder).find("x").started.year == 1967
+
+
+def test_a_writer_writes_ahead_and_leaves_one_file(folder: Path) -> None:
+    def mode() -> str:
+        with closing(sqlite3.connect(folder / "mlflow.db")) as db:
+            return str(db.execute("PRAGMA journal_mode").fetchone()[0])
+
+    with Store(folder) as store:
+        with store.begin("pca", "x", {}, {}) as log:
+            log.metrics(0, {"best": 1.0})
+            assert mode() == "wal"
+        assert "note.journal" not in store._client.get_run(log.id).data.tags
+    assert mode() == "delete"
+    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == [".lock", "mlflow.db"]
+
+
+def test_on_a_network_there_is_no_write_ahead_log_and_the_run_says_why(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_file_system", lambda folder: "nfs4")
+    with Store(folder) as store, store.begin("pca", "x", {}, {}) as log:
+        tags = store._client.get_run(log.id).data.tags
+        assert "network file system (nfs4)" in tags["note.journal"]
+
+
+def test_a_store_that_may_only_be_read_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(folder) as store, store.begin("pca", "x", {}, {}):
+        pass
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    before = sorted(folder.iterdir())
+    assert Store(folder).find("x").status == "finished"
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_locked_database_is_a_sentence_soon(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what waited is written when the lock has gone."""
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    with Store(folder) as store, store.begin("pca", "x", {}, {}) as log:
+        log.metrics(0, {"best": 1.0})
+        with closing(sqlite3.connect(folder / "mlflow.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            with pytest.raises(UserError, match="database is locked"):
+                log.tags({"champion": "post"})
+            assert time.monotonic() - began < 5
+            assert Store(folder).find("x").champion == "", "readers are not kept out"
+        log.flush()
+        assert store.find("x").champion == "post"
 
 
 def a_file(folder: Path) -> None:
