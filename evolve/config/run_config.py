@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from evolve.config.settings import merge, validated
 from evolve.evaluation.arena import common_observables
+from evolve.expressions.naming import require_few, require_name
 from evolve.search.genome import Grid, Phenotype
 from evolve.search.variation import Variation
 from substrate.compilation.graph import Number
@@ -80,9 +81,14 @@ class Genes(Closed):
     @field_validator("slow")
     @classmethod
     def _free_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        require_few(len(names), "genes.slow")
         for name in names:
-            if name in VOCABULARY or not name.isidentifier() or names.count(name) > 1:
-                raise UserError(f"Slow variable {name!r} needs a free name of letters and digits.")
+            require_name(name, "genes.slow")
+            if name in VOCABULARY or names.count(name) > 1:
+                raise UserError(
+                    f"genes.slow has {name!r}, which is "
+                    f"{'an observable' if name in VOCABULARY else 'given twice'}. Rename it."
+                )
         return names
 
 
