@@ -71,7 +71,10 @@ def test_constants_are_documented_with_units(rule):
 
 
 def test_source_is_given(rule):
-    assert rule.reference == "control" or re.search(r"\b(19|20)\d\d\b", rule.reference)
+    assert rule.reference == "control" or re.search(r"\b(19|20)\d\d\b", rule.reference), (
+        f"the reference of {rule.name} has no year: {rule.reference!r}. Write author, journal and "
+        "year, such as 'Oja 1982', or 'control' for a rule that has no source"
+    )
 
 
 def test_signals_from_afar_are_announced(rule):
