@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from sympy import Expr
 
 from evolve.exports.base import Target, line
-from evolve.expressions.printer import TEXT, Notation
+from evolve.expressions.printer import TEXT, Notation, Parts
 from evolve.expressions.rule_file import require_writable
 from substrate.functions import EPSILON
 from substrate.rule import Rule
+from substrate.traversal import symbols_of
 from substrate.vocabulary import VOCABULARY
 
 _FUNCTIONS = {
@@ -74,22 +75,27 @@ def _function(
     rule: Rule, name: str, expression: Expr, code: Notation, names: Mapping[str, str]
 ) -> str:
     """One equation as a function of observables, slow variables, and constants with defaults."""
-    read = {str(s) for s in expression.free_symbols}
+    read = {str(s) for s in symbols_of(expression)}
     arguments = [names[n] for n in (*VOCABULARY, *(s.name for s in rule.slow)) if n in read]
     arguments += [f"{names[n]}={value!r}" for n, value in rule.constants.items() if n in read]
     if name.startswith("dw"):
         words = "Change of the weights at unit learning rate"
     else:
         words = f"Change of {name.removeprefix('d_')}"
+    parts = Parts(taken={*names.values(), *_TAKEN})
+    text = code.write_all({name: expression}, parts)[name]
+    lines = "".join(f"    {part} = {given}\n" for part, given in parts.written.items())
     return (
         f"\n\ndef {name}({', '.join(arguments)}):\n"
         f'    """{words} in one step; arguments broadcast."""\n'
-        f"    return {code.write(expression)}\n"
+        f"{lines}    return {text}\n"
     )
 
 
 def _docstring(rule: Rule, provenance: Mapping[str, str], names: Mapping[str, str]) -> str:
-    equations = [f"    {name} = {TEXT.write(e)}" for name, e in rule.equations.items()]
+    parts = Parts(taken={*names, *names.values()})
+    texts = TEXT.write_all(rule.equations, parts)
+    equations = [f"    {name} = {e}" for name, e in {**parts.written, **texts}.items()]
     changes = [name for name in rule.equations if name.startswith("dw")]
     apply = [
         f"Apply it at every step: w += eta * {name}(...), eta being the learning rate."

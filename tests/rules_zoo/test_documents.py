@@ -71,9 +71,9 @@ def test_constants_are_documented_with_units(rule):
 
 
 def test_source_is_given(rule):
-    year = re.search(r"\b(19|20)\d\d\b", rule.reference)
-    assert rule.reference == "control" or year, (
-        f"`reference` needs the year of the publication, not {rule.reference!r}"
+    assert rule.reference == "control" or re.search(r"\b(19|20)\d\d\b", rule.reference), (
+        f"the reference of {rule.name} has no year: {rule.reference!r}. Write author, journal and "
+        "year, such as 'Oja 1982', or 'control' for a rule that has no source"
     )
 
 
