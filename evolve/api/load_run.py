@@ -41,7 +41,7 @@ class StoredRun:
 
     @property
     def status(self) -> str:
-        """running, finished, stopped, failed, or died: its process went without a word."""
+        """running, finished, stopped, failed; died: its process went without a word; foreign: made by others."""
         return self._row.status
 
     @property

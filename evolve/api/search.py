@@ -191,6 +191,7 @@ class Search:
             return
         try:
             if self._run is not None:
+                self._search.job.log.searched()
                 if self._search.job.history:
                     self._keep(self._run)
                 self._run.finish("finished" if self.done else "stopped")
