@@ -1,10 +1,12 @@
 """Promises that every part keeps, and every combination of parts: traced, or refused with the reason."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import Array
 
 from evolve.exports import TARGETS
 from evolve.running import contracts
@@ -12,6 +14,7 @@ from rules_zoo import RULES
 from substrate.errors import UserError
 from substrate.hardware import PROFILES
 from substrate.networks.base import Network
+from substrate.synapses import Synapses
 from tasks import FAMILIES
 from tests.support.families import cheap
 
@@ -77,22 +80,28 @@ def broken(family, **parts):
     return {f.name: f.detail for f in found if not f.ok}
 
 
+class Remembering(NamedTuple):
+    """A state with something that its network may forget."""
+
+    synapses: Synapses
+    w: Array
+    kept: Array | None
+
+
 def test_a_network_that_forgets_part_of_its_state_is_named():
     """The fault behind a crash on every chip with a spread of time constants."""
     network = PCA.build(SMALL)[0].network
 
     def init(plasticity, w0):
-        return network.init(plasticity, w0), {"kept": jnp.zeros((1, *w0.shape[2:]))}
+        return Remembering(network.init(plasticity, w0), w0, jnp.zeros((1, *w0.shape[2:])))
 
     def step(plasticity, state, drive, rate):
-        after, output = network.step(plasticity, state[0], drive, rate)
-        return (after, {}), output
+        after, output = network.step(plasticity, state.synapses, drive, rate)
+        return Remembering(after, after.w, None), output
 
     found = broken(PCA, network=Network(network.observables, init, step))
-    assert (
-        "state[1]['kept'] was float32[1, 10, 3] and is not there"
-        in found["traced on every profile"]
-    )
+    said = "`step` changes the state's structure: state.kept was float32[1, 10, 3] and is nothing."
+    assert said in found["traced on every profile"]
 
 
 def test_what_a_family_gets_wrong_is_said():

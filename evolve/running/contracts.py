@@ -207,6 +207,8 @@ def choices(family: Family) -> Iterator[tuple[str, Options]]:
 def trace_family(family: Family, profile: Profile, options: Options | None = None) -> None:
     """Trace learning in all settings of a family on a profile, with a rule that reads all there is to read.
 
+    Of networks so large that `vmap` is taken, which takes long to trace, a step alone is traced on a chip.
+
     Raises
     ------
     UserError
@@ -217,6 +219,9 @@ def trace_family(family: Family, profile: Profile, options: Options | None = Non
     for setting, episode in shapes(family, options):
         here, placed = on_profile(setting, episode, profile)
         plasticity = lower(probe(setting.network, profile))
+        if prefers_vmap(placed) and not profile.ideal:
+            trace_step(here, placed, plasticity)
+            continue
         try:
             trace(here, placed, plasticity)
         except TypeError:  # what JAX says of another state is hard to read
