@@ -1,5 +1,6 @@
 """A rule: a few equations over what one synapse can observe, with named constants and slow variables."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -7,6 +8,7 @@ from types import MappingProxyType
 import sympy
 
 from substrate.errors import UserError
+from substrate.traversal import symbols_of
 from substrate.vocabulary import SCOPES, VOCABULARY, Locality
 
 #: The projection that `dw` means where a network has only one: the weights that carry the input forward.
@@ -114,13 +116,14 @@ class Rule:
 
     def _check(self) -> None:
         own = [*self.constants, *(s.name for s in self.slow)]
-        for taken in {n for n in own if own.count(n) > 1 or n in VOCABULARY}:
+        counts = Counter(own)
+        for taken in (n for n in own if counts[n] > 1 or n in VOCABULARY):
             raise UserError(
                 f"Rule {self.name!r} defines {taken!r} twice, or over an observable. Rename it."
             )
         allowed = {*own, *VOCABULARY}
         for what, expression in self.equations.items():
-            strange = sorted(str(s) for s in expression.free_symbols if str(s) not in allowed)
+            strange = sorted(str(s) for s in symbols_of(expression) if str(s) not in allowed)
             if strange:
                 raise UserError(
                     f"Rule {self.name!r}: {what} = {expression} uses {', '.join(strange)}, but a "
@@ -134,7 +137,7 @@ class Rule:
         for slow in self.slow:
             wide = [
                 str(s)
-                for s in slow.rate.free_symbols
+                for s in symbols_of(slow.rate)
                 if not _fits(scopes.get(str(s), "global"), slow.scope)
             ]
             if wide:
@@ -155,15 +158,15 @@ class Rule:
     @property
     def reads(self) -> frozenset[str]:
         """Names of the observables that the rule needs."""
-        symbols = {str(s) for e in self.equations.values() for s in e.free_symbols}
+        symbols = {str(s) for e in self.equations.values() for s in symbols_of(e)}
         return frozenset(symbols & VOCABULARY.keys())
 
     @property
     def reads_by_projection(self) -> dict[str, frozenset[str]]:
         """Names of the observables that each projection needs; slow variables belong to all that a rule changes."""
-        kept = {str(s) for slow in self.slow for s in slow.rate.free_symbols}
+        kept = {str(s) for slow in self.slow for s in symbols_of(slow.rate)}
         return {
-            projection: frozenset(({str(s) for s in e.free_symbols} | kept) & VOCABULARY.keys())
+            projection: frozenset(({str(s) for s in symbols_of(e)} | kept) & VOCABULARY.keys())
             for projection, e in self.changes.items()
         }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.config.settings import merge, validated
+from evolve.expressions.naming import require_few, require_name
 from evolve.search.variation import Variation
 from substrate.errors import UserError, unknown
 from substrate.rule import FORWARD, Slow
@@ -80,13 +81,13 @@ class Genes(Closed):
     @field_validator("slow")
     @classmethod
     def _free_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from evolve.expressions.parser import NAME
-
+        require_few(len(names), "genes.slow")
         for name in names:
-            # What a rule file refuses would be refused when the search is over.
-            if name in VOCABULARY or not NAME.fullmatch(name) or names.count(name) > 1:
+            require_name(name, "genes.slow")
+            if name in VOCABULARY or names.count(name) > 1:
                 raise UserError(
-                    f"Slow variable {name!r} needs a free name of up to 64 letters a to z, digits and underscores."
+                    f"genes.slow has {name!r}, which is "
+                    f"{'an observable' if name in VOCABULARY else 'given twice'}. Rename it."
                 )
         return names
 

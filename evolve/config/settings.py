@@ -39,7 +39,7 @@ def _complaint(error: Any, model: type[BaseModel]) -> str:
 def load(path: Path) -> dict[str, Any]:
     """Read a TOML file as nested settings."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"Cannot read the configuration {path}: {error}.") from None
     try:

@@ -14,6 +14,7 @@ from evolve.expressions.printer import TEXT, Notation
 from evolve.expressions.rule_file import require_writable
 from substrate.functions import EPSILON
 from substrate.rule import Rule
+from substrate.traversal import symbols_of
 from substrate.vocabulary import VOCABULARY
 
 _FUNCTIONS = {
@@ -74,7 +75,7 @@ def _function(
     rule: Rule, name: str, expression: Expr, code: Notation, names: Mapping[str, str]
 ) -> str:
     """One equation as a function of observables, slow variables, and constants with defaults."""
-    read = {str(s) for s in expression.free_symbols}
+    read = {str(s) for s in symbols_of(expression)}
     arguments = [names[n] for n in (*VOCABULARY, *(s.name for s in rule.slow)) if n in read]
     arguments += [f"{names[n]}={value!r}" for n, value in rule.constants.items() if n in read]
     if name.startswith("dw"):

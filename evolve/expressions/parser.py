@@ -1,6 +1,6 @@
 """Rule text is data: a parser that accepts the grammar of rules and executes nothing.
 
-    sum      =  product  { ("+" | "-") product }
+    sum      =  { "+" | "-" } product  { ("+" | "-") product }      a sign in front is the product's
     product  =  signed   { ("*" | "/") signed }
     signed   =  { "+" | "-" } power
     power    =  atom [ "**" signed ]         the exponent: a whole number up to 64, or half of one
@@ -13,7 +13,8 @@ Names are those that the caller allows; functions are those of `FUNCTION_NAMES`.
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sympy import Expr, Float, Integer
@@ -24,7 +25,7 @@ from substrate.errors import UserError
 from substrate.vocabulary import names as symbols
 
 #: Longest text of one equation, in characters.
-MAX_TEXT = 10_000
+MAX_TEXT = 20_000
 #: Deepest nesting of brackets, signs and powers.
 MAX_NESTING = 64
 
@@ -33,9 +34,6 @@ FUNCTION_NAMES = {
     **{name: name for name in construct.ARITY},
     **{head.__name__: name for name, head in construct.HEAD_OF.items()},
 }
-
-#: What a constant, a slow variable or a projection may be called.
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<mark>\*\*|[-+*/(),]))",
@@ -50,7 +48,12 @@ class _Token(NamedTuple):
     column: int  # from 1
 
 
-def parse(text: str, names: Iterable[str], who: str = "The expression") -> Expr:
+def parse(
+    text: str,
+    names: Iterable[str],
+    who: str = "The expression",
+    parts: Mapping[str, Expr] = MappingProxyType({}),
+) -> Expr:
     """Read one expression.
 
     Parameters
@@ -61,6 +64,8 @@ def parse(text: str, names: Iterable[str], who: str = "The expression") -> Expr:
         The names that it may read.
     who
         Whose text it is, for the message.
+    parts
+        Names that stand for expressions: reading one is reading its text in brackets.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def parse(text: str, names: Iterable[str], who: str = "The expression") -> Expr:
             f"{who} has {len(text)} characters; an equation has at most {MAX_TEXT}. Simplify it."
         )
     try:
-        return _Parser(text, frozenset(names), who).run()
+        return _Parser(text, frozenset(names), who, parts).run()
     except RecursionError:
         raise UserError(f"{who} {quoted(text)} is nested too deeply. Simplify it.") from None
 
@@ -89,8 +94,10 @@ def quoted(text: str, limit: int = 60) -> str:
 class _Parser:
     """One text, read from left to right; `ahead` is the next token."""
 
-    def __init__(self, text: str, names: frozenset[str], who: str) -> None:
-        self.text, self.names, self.who = text, names, who
+    def __init__(
+        self, text: str, names: frozenset[str], who: str, parts: Mapping[str, Expr]
+    ) -> None:
+        self.text, self.names, self.who, self.parts = text, names, who, parts
         self.position = 0
         self.nesting = 0
         self.ahead = self.scan()
@@ -106,7 +113,10 @@ class _Parser:
         return value
 
     def sum(self) -> Expr:
+        negative, first = self.signs()
         terms = [self.product()]
+        if negative:
+            terms = [self.made(first, construct.multiply, [Integer(-1), *terms])]
         while mark := self.take("+", "-"):
             term = self.product()
             terms.append(
@@ -129,10 +139,15 @@ class _Parser:
             )
         return factors[0] if len(factors) == 1 else self.made(last, construct.multiply, factors)
 
-    def signed(self) -> Expr:
+    def signs(self) -> tuple[bool, _Token]:
+        """Step over signs: whether they negate, and where they begin."""
         negative, first = False, self.ahead
         while mark := self.take("+", "-"):
             negative ^= mark.text == "-"
+        return negative, first
+
+    def signed(self) -> Expr:
+        negative, first = self.signs()
         value = self.power()
         return self.made(first, construct.multiply, [Integer(-1), value]) if negative else value
 
@@ -174,6 +189,8 @@ class _Parser:
         return Integer(int(token.text)) if token.text.isdigit() else Float(float(token.text))
 
     def name(self, token: _Token) -> Expr:
+        if token.text in self.parts:
+            return self.parts[token.text]
         if token.text not in self.names:
             near = difflib.get_close_matches(token.text, [*self.names, *FUNCTION_NAMES], n=1)
             hint = f". Did you mean {near[0]!r}?" if near else ""

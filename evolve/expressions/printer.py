@@ -4,10 +4,15 @@ Factors: numbers, constants and slow variables (and what is global), observables
 lists them, functions, sums. Terms: what is added before what is subtracted, products of observables
 first, lone numbers last. The order depends on names only, so the same expression gives the same
 text on every machine.
+
+An expression of ordinary size is written in full. One that would be too long or too deep, or that
+repeats a part over and over, is written in parts: subexpressions get names of their own, so the
+text grows with the number of operations and not with how often they are repeated.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -16,9 +21,19 @@ from sympy import Expr, Integer, Pow, Rational, default_sort_key
 from evolve.expressions.construct import number
 from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
+from substrate.traversal import postorder
 from substrate.vocabulary import VOCABULARY
 
 SUM, PRODUCT, POWER, ATOM = range(4)
+
+#: Longest text of one expression without parts, in characters.
+LONGEST = 100_000
+#: What is written in full where parts are possible: so many characters, so many nested brackets.
+FULL_LENGTH, FULL_DEPTH = 10_000, 60
+#: In parts, what gets a name: what is so long, or so deep, or so long and used more than once.
+LONG, DEEP, REPEATED = 1_000, 30, 60
+#: Longest text of all parts together, in characters.
+LONGEST_PARTS = 1_000_000
 
 
 class Split(NamedTuple):
@@ -98,10 +113,67 @@ def exponent_of(node: Expr) -> Rational:
 class _Piece(NamedTuple):
     text: str
     level: int  # how tightly its outermost operator binds
+    depth: int = 0  # of its brackets
 
-    def within(self, level: int) -> str:
+    def within(self, level: int) -> "_Piece":
         """Set brackets unless it binds more tightly than `level`."""
-        return self.text if self.level > level else f"({self.text})"
+        return self if self.level > level else _Piece(f"({self.text})", ATOM, self.depth + 1)
+
+
+class _DoesNotFit(Exception):  # noqa: N818 - a finding about an expression, not an error
+    """The text would be too long or too deep to be written in full."""
+
+
+@dataclass
+class Parts:
+    """Subexpressions with names of their own, as `written`: a text for each name, operands first.
+
+    Parameters
+    ----------
+    taken
+        Names that mean something else.
+    """
+
+    taken: Container[str]
+    prefix: str = "part"
+    written: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+    _length: int = 0
+
+    def name(self, text: str) -> str:
+        """Give a subexpression a name; equal texts share one.
+
+        Raises
+        ------
+        UserError
+            If all parts together are too long.
+        """
+        if text not in self._names:
+            number = len(self.written) + 1
+            name = f"{self.prefix}{number}"
+            while name in self.taken:
+                name += "_"
+            self._length += len(text)
+            if self._length > LONGEST_PARTS:
+                raise UserError(
+                    f"A rule takes more than {LONGEST_PARTS} characters, even with names for what "
+                    "is repeated. Simplify it, or give the search a smaller grid."
+                )
+            self._names[text] = name
+            self.written[name] = text
+        return self._names[text]
+
+
+def repeated(expressions: Iterable[Expr]) -> frozenset[Expr]:
+    """Subexpressions that are used in more than one place."""
+    uses: Counter[Expr] = Counter()
+    met: set[Expr] = set()
+    for expression in expressions:
+        for node in postorder(expression):
+            if node not in met:
+                met.add(node)
+                uses.update(node.args)
+    return frozenset(node for node, count in uses.items() if count > 1 and node.args)
 
 
 @dataclass(frozen=True)
@@ -124,81 +196,164 @@ class Notation:
     rename: Callable[[str], str] = str
 
     def write(self, expression: Expr) -> str:
-        """Write an expression.
+        """Write an expression in full.
 
         Raises
         ------
         UserError
-            If it uses a function that the platform does not have, or a number that is not finite.
+            If it uses a function that the platform does not have, or a number that is not finite,
+            or is too long.
         """
-        memo: dict[Expr, _Piece] = {}
+        try:
+            return _Writer(self, LONGEST, None).run(expression)
+        except _DoesNotFit:
+            raise UserError(
+                f"An expression takes more than {LONGEST} characters when it is written in full. "
+                "Export the rule as JSON or Python, which name what is repeated, or simplify it."
+            ) from None
 
-        def visit(node: Expr) -> _Piece:
-            if node not in memo:
-                memo[node] = self._write(node, visit)
-            return memo[node]
+    def write_all(self, expressions: Mapping[str, Expr], parts: Parts) -> dict[str, str]:
+        """Write expressions by name: in full what is of ordinary size, the rest with `parts`.
 
-        return visit(expression).text
+        Raises
+        ------
+        UserError
+            If one uses a function that the platform does not have, or a number that is not finite,
+            or is too long.
+        """
+        texts = {}
+        common: frozenset[Expr] | None = None
+        for name, expression in expressions.items():
+            try:
+                texts[name] = _Writer(self, FULL_LENGTH, None, FULL_DEPTH).run(expression)
+            except _DoesNotFit:
+                common = repeated(expressions.values()) if common is None else common
+                texts[name] = _Writer(self, LONGEST, parts, common=common).run(expression)
+        return texts
 
-    def _write(self, node: Expr, visit: Callable[[Expr], _Piece]) -> _Piece:
+
+class _Writer:
+    """Writes one expression; a subexpression that occurs again is written once."""
+
+    def __init__(
+        self,
+        notation: Notation,
+        longest: int,
+        parts: Parts | None,
+        deepest: float = float("inf"),
+        common: frozenset[Expr] = frozenset(),
+    ) -> None:
+        self.functions, self.nested = notation.functions, notation.nested
+        self.rename = notation.rename
+        self.longest, self.deepest = longest, deepest
+        self.parts, self.common = parts, common
+        self.memo: dict[Expr, _Piece] = {}
+
+    def run(self, expression: Expr) -> str:
+        """Write it, operands first, so that deep expressions need no recursion."""
+        for node in postorder(expression):
+            if node != expression and (node.is_Add or node.func in HEADS):
+                self.visit(node)
+        return self._checked(self._write(expression)).text
+
+    def visit(self, node: Expr) -> _Piece:
+        if node not in self.memo:
+            piece = self._checked(self._write(node))
+            again = node in self.common and len(piece.text) > REPEATED
+            if again or len(piece.text) > LONG or piece.depth > DEEP:
+                piece = self._named(piece)
+            self.memo[node] = piece
+        return self.memo[node]
+
+    def _named(self, piece: _Piece) -> _Piece:
+        """Give a piece a name, where it may have one."""
+        return _Piece(self.parts.name(piece.text), ATOM) if self.parts else piece
+
+    def _checked(self, piece: _Piece) -> _Piece:
+        if len(piece.text) > self.longest or piece.depth > self.deepest:
+            raise _DoesNotFit
+        return piece
+
+    def _write(self, node: Expr) -> _Piece:
         if node.is_Symbol:
             return _Piece(self.rename(node.name), ATOM)
         if node.is_Add and not node.is_number:
-            return self._sum(node, visit)
+            return self._sum(node)
         if node.is_number or node.is_Mul or (node.is_Pow and node.exp.is_negative):
-            return self._product(node, visit)
+            return self._product(node)
         if node.is_Pow:
-            return self._power(visit(node.base), node)
+            return self._power(self.visit(node.base), node)
         name = HEADS.get(node.func)
         if name is None:
             raise UserError(
                 f"{node} uses {node.func}, which a rule may not. "
                 f"Allowed: + - * / **, {', '.join(self.functions)}."
             )
-        return self._function(name, node, visit)
+        return self._function(name, node)
 
-    def _sum(self, node: Expr, visit: Callable[[Expr], _Piece]) -> _Piece:
-        text = ""
+    def _sum(self, node: Expr) -> _Piece:
+        whole = _Piece("", SUM)
         for negative, term in ordered(node.args):
-            sign = (" - " if negative else " + ") if text else ("-" if negative else "")
-            text += sign + self._size(term, visit).within(SUM)
-        return _Piece(text, SUM)
+            sign = (" - " if negative else " + ") if whole.text else ("-" if negative else "")
+            whole = self._joined(whole, sign, self._size(term).within(SUM), SUM)
+        return whole
 
-    def _product(self, node: Expr, visit: Callable[[Expr], _Piece]) -> _Piece:
-        size = self._size(node, visit)
-        return _Piece(f"-{size.within(SUM)}", SUM) if split(node).negative else size
+    def _joined(self, left: _Piece, mark: str, right: _Piece, level: int) -> _Piece:
+        """Put a mark between two pieces; what gets long on the left gets a name."""
+        text = f"{left.text}{mark}{right.text}"
+        piece = self._checked(_Piece(text, level, max(left.depth, right.depth)))
+        if len(text) > LONG and self.parts:
+            return self._named(piece)
+        return piece
 
-    def _size(self, node: Expr, visit: Callable[[Expr], _Piece]) -> _Piece:
+    def _product(self, node: Expr) -> _Piece:
+        size = self._size(node)
+        if not split(node).negative:
+            return size
+        size = size.within(SUM)
+        return _Piece(f"-{size.text}", SUM, size.depth)
+
+    def _size(self, node: Expr) -> _Piece:
         """Write a term without its sign."""
         _, upper, lower = split(node)
 
         def piece(factor: Expr) -> _Piece:
-            return _Piece(digits(factor), ATOM) if factor.is_number else visit(factor)
+            return _Piece(digits(factor), ATOM) if factor.is_number else self.visit(factor)
 
         def line(factors: tuple[Expr, ...]) -> _Piece:
-            if len(factors) == 1:
-                return piece(factors[0])
-            return _Piece("*".join(piece(f).within(PRODUCT) for f in factors), PRODUCT)
+            whole = piece(factors[0])
+            if len(factors) > 1:
+                whole = whole.within(PRODUCT)
+            for factor in factors[1:]:
+                whole = self._joined(whole, "*", piece(factor).within(PRODUCT), PRODUCT)
+            return whole
 
         if not lower:
             return line(upper)
-        above = line(upper)
-        return _Piece(f"{above.within(SUM)}/{line(lower).within(PRODUCT)}", PRODUCT)
+        above, below = line(upper).within(SUM), line(lower).within(PRODUCT)
+        return _Piece(f"{above.text}/{below.text}", PRODUCT, max(above.depth, below.depth))
 
     def _power(self, base: _Piece, node: Expr) -> _Piece:
         exponent = exponent_of(node)
         if exponent.q == 2:
-            base = _Piece(self.functions["sqrt"].format(base.text), ATOM)
-        return base if exponent.p == 1 else _Piece(f"{base.within(POWER)}**{exponent.p}", POWER)
+            base = _Piece(self.functions["sqrt"].format(base.text), ATOM, base.depth + 1)
+        if exponent.p == 1:
+            return base
+        base = base.within(POWER)
+        return _Piece(f"{base.text}**{exponent.p}", POWER, base.depth)
 
-    def _function(self, name: str, node: Expr, visit: Callable[[Expr], _Piece]) -> _Piece:
+    def _function(self, name: str, node: Expr) -> _Piece:
         style = self.functions[name]
-        if name in ("min", "max"):
-            arguments = [visit(a).text for a in sorted(node.args, key=precedence)]
-            if self.nested:
-                return _Piece(reduce(style.format, arguments), ATOM)
-            return _Piece(style.format(", ".join(arguments)), ATOM)
-        return _Piece(style.format(*(visit(a).text for a in node.args)), ATOM)
+        if name not in ("min", "max"):
+            given = [self.visit(a) for a in node.args]
+            text = style.format(*(a.text for a in given))
+        else:
+            given = [self.visit(a) for a in sorted(node.args, key=precedence)]
+            if len(given) > 2 and sum(len(a.text) for a in given) > LONG:
+                given = [a if a.level == ATOM and not a.depth else self._named(a) for a in given]
+            texts = [a.text for a in given]
+            text = reduce(style.format, texts) if self.nested else style.format(", ".join(texts))
+        return _Piece(text, ATOM, 1 + max(a.depth for a in given))
 
 
 def digits(value: Expr) -> str:

@@ -8,28 +8,37 @@
 
 `format`, `name` and `dw` are required. Equations are read by `evolve.expressions.parser`, which executes
 nothing. Whatever is not of this form is refused with its place in the file.
+
+A rule that is too long or too deep for plain equations, or that repeats itself over and over, has
+`"parts": {"part1": "tanh(pre - w)", ...}` besides: names for subexpressions, each of which may use
+those before it. Reading one is reading its text in brackets.
 """
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sympy import Expr
 
-from evolve.expressions.parser import MAX_TEXT, NAME, parse, quoted
-from evolve.expressions.printer import TEXT
+from evolve.expressions.naming import require_few, require_name
+from evolve.expressions.parser import parse, quoted
+from evolve.expressions.printer import TEXT, Parts
 from substrate.errors import UserError
 from substrate.rule import FORWARD, Rule, Slow
+from substrate.traversal import depth_of
 from substrate.vocabulary import SCOPES, VOCABULARY
 
 FORMAT = "hebbarium-rule/1"
 #: Largest rule file, in bytes.
-MAX_FILE = 200_000
+MAX_FILE = 2_000_000
+#: How many operations of a rule may lie inside each other.
+MAX_DEPTH = 6_000
 
 _REQUIRED = ("format", "name", "dw")
-_OPTIONAL = ("constants", "slow", "reference", "note", "provenance")
+_OPTIONAL = ("parts", "constants", "slow", "reference", "note", "provenance")
 
 
 class RuleFile(NamedTuple):
@@ -49,15 +58,21 @@ def to_json(rule: Rule, provenance: Mapping[str, str] | None = None) -> str:
         file.
     """
     require_writable(rule)
+    own = [*rule.constants, *(s.name for s in rule.slow)]
+    parts = Parts(taken={*VOCABULARY, *own})
+    rates = {f"d_{s.name}": s.rate for s in rule.slow}
+    projections = {f"dw_{p}": e for p, e in rule.changes.items()}
+    texts = TEXT.write_all(projections | rates, parts)
     record = {
         "format": FORMAT,
         "name": rule.name,
-        "dw": {p: _written(e, f"Rule {rule.name!r}, {p}") for p, e in rule.changes.items()},
+        "dw": {p: texts[f"dw_{p}"] for p in rule.changes},
+        **({"parts": parts.written} if parts.written else {}),
         "constants": dict(rule.constants),
         "slow": [
             {
                 "name": s.name,
-                "rate": _written(s.rate, f"Rule {rule.name!r}, {s.name}"),
+                "rate": texts[f"d_{s.name}"],
                 "scope": s.scope,
                 "initial": float(s.initial),
             }
@@ -72,6 +87,11 @@ def to_json(rule: Rule, provenance: Mapping[str, str] | None = None) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError:  # half a character in somebody's note
         text = json.dumps(record, indent=2, allow_nan=False) + "\n"
+    if len(text.encode()) > MAX_FILE:
+        raise UserError(
+            f"Rule {rule.name!r} takes more than {MAX_FILE} bytes, the most that a rule file holds. "
+            "Simplify it, or give the search a smaller grid."
+        )
     return text
 
 
@@ -84,11 +104,9 @@ def require_writable(rule: Rule) -> None:
         If a constant, slow variable or projection is no identifier, or a number is not finite.
     """
     for name in (*rule.constants, *(s.name for s in rule.slow), *rule.changes):
-        if not NAME.fullmatch(name):
-            raise UserError(
-                f"Rule {rule.name!r} uses the name {quoted(name)}. A name in a file has "
-                "letters, digits and underscores, and does not start with a digit. Rename it."
-            )
+        require_name(name, f"Rule {rule.name!r}")
+    require_few(len(rule.constants), f"Rule {rule.name!r}, constants,")
+    require_few(len(rule.slow), f"Rule {rule.name!r}, slow variables,")
     for name, value in {**rule.constants, **{s.name: s.initial for s in rule.slow}}.items():
         if not math.isfinite(value):
             raise UserError(f"Rule {rule.name!r}: {name} is {value}. Give it a finite value first.")
@@ -149,28 +167,39 @@ def rule_file_from_json(text: str, who: str = "The rule") -> RuleFile:
     changes = _mapping(record["dw"], f"{who}, dw")
     if not changes:
         raise UserError(f'{who}, dw is empty. Give at least {{"{FORWARD}": "an equation"}}.')
+    given = _mapping(record.get("constants", {}), f"{who}, constants")
+    require_few(len(given), f"{who}, constants,")
     constants = {
-        _name(k, f"{who}, constants"): _number(v, f"{who}, constant {k}")
-        for k, v in _mapping(record.get("constants", {}), f"{who}, constants").items()
+        _name(k, f"{who}, constants"): _number(v, f"{who}, constant {k}") for k, v in given.items()
     }
     entries = record.get("slow", [])
     if not isinstance(entries, list):
         raise UserError(f"{who}, slow must be a list of slow variables, not {_shown(entries)}.")
+    require_few(len(entries), f"{who}, slow variables,")
+    require_few(len(changes), f"{who}, projections in dw,")
     slow = [_slow(entry, f"{who}, slow[{i}]") for i, entry in enumerate(entries)]
-    allowed = [*VOCABULARY, *constants, *(s["name"] for s in slow)]
-    dw = {_name(p, f"{who}, dw"): parse(t, allowed, f"{who}, dw {p!r}") for p, t in changes.items()}
+    allowed = frozenset([*VOCABULARY, *constants, *(s["name"] for s in slow)])
+    parts: dict[str, Expr] = {}
+    for name, text in _mapping(record.get("parts", {}), f"{who}, parts").items():
+        if _name(name, f"{who}, parts") in allowed:
+            raise UserError(f"{who}, parts gives {quoted(name)} another meaning. Rename it.")
+        parts[name] = parse(text, allowed, f"{who}, parts {name!r}", parts)
+    dw = {
+        _name(p, f"{who}, dw"): parse(t, allowed, f"{who}, dw {p!r}", parts)
+        for p, t in changes.items()
+    }
+    rates = [parse(s["rate"], allowed, f"{who}, rate of {s['name']!r}", parts) for s in slow]
+    if parts and max(map(depth_of, [*dw.values(), *rates])) > MAX_DEPTH:
+        raise UserError(
+            f"{who} has operations more than {MAX_DEPTH} deep inside each other. Simplify it."
+        )
     rule = Rule(
         name=_label(record["name"], f"{who}, name"),
         dw=dw,
         constants=constants,
         slow=tuple(
-            Slow(
-                s["name"],
-                parse(s["rate"], allowed, f"{who}, rate of {s['name']!r}"),
-                s["scope"],
-                s["initial"],
-            )
-            for s in slow
+            Slow(s["name"], rate, s["scope"], s["initial"])
+            for s, rate in zip(slow, rates, strict=True)
         ),
         reference=_string(record.get("reference", ""), f"{who}, reference"),
         note=_string(record.get("note", ""), f"{who}, note"),
@@ -181,21 +210,11 @@ def rule_file_from_json(text: str, who: str = "The rule") -> RuleFile:
     )
 
 
-def _written(expression: Expr, who: str) -> str:
-    text = TEXT.write(expression)
-    if len(text) > MAX_TEXT:
-        raise UserError(
-            f"{who}: the equation has {len(text)} characters, a rule file holds {MAX_TEXT}. "
-            "Simplify it."
-        )
-    return text
-
-
 def _decoded(text: str, who: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         record = dict(pairs)
         if len(record) < len(pairs):
-            twice = next(k for k, _ in pairs if [q for q, _ in pairs].count(k) > 1)
+            twice = Counter(k for k, _ in pairs).most_common(1)[0][0]
             raise UserError(f"{who} gives {quoted(twice)} twice. Keep one.")
         return record
 
@@ -208,12 +227,14 @@ def _decoded(text: str, who: str) -> Any:
         ) from None
     except UserError:
         raise
-    except (
-        RecursionError,
-        ValueError,
-    ):  # brackets without end; a whole number of thousands of digits
+    except RecursionError:
         raise UserError(
-            f"{who} is no rule: its JSON is nested too deeply or has a number too long."
+            f"{who} is no rule: its JSON is nested too deeply. A rule has at most two levels."
+        ) from None
+    except ValueError:  # Python reads no whole number of thousands of digits
+        raise UserError(
+            f"{who} is no rule: it has a number too long, with more than 4,300 digits. "
+            "Write it as 1.5e6, say."
         ) from None
 
 
@@ -268,10 +289,7 @@ def _label(value: Any, who: str) -> str:
 
 def _name(value: Any, who: str) -> str:
     name = _string(value, f"{who}, a name")
-    if not NAME.fullmatch(name):
-        raise UserError(
-            f"{who} has the name {_shown(name)}. Use up to 64 letters, digits and underscores."
-        )
+    require_name(name, who)
     return name
 
 

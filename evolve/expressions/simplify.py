@@ -1,18 +1,17 @@
 """The search for the shortest form of an expression, behind `evolve.expressions.symbolic.simplify`."""
 
-import time
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from math import comb
 
 import sympy
 from sympy import Expr, Integer, Number, Symbol
 
 from evolve.expressions import construct
+from evolve.expressions.budget import Budget
 from evolve.expressions.complexity import complexity
 from evolve.expressions.opaque import Veil
 from evolve.expressions.printer import TEXT, ordered
-from evolve.expressions.timelimit import can_limit, within
 from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
 
@@ -24,15 +23,17 @@ MAX_ARGUMENTS = 8
 #: other: its time grows exponentially with either.
 MAX_FULL, MAX_NESTING = 16, 3
 
+#: Cost of SymPy's `simplify` beside that of another form, which is one unit of work for each
+#: character of the expression that it starts from.
+FULL = 20
+
 Form = Callable[[], Expr]
 
 _ROUNDS = 3
 
-
 Size = tuple[int, int, int, int, str]
 
 
-@lru_cache(maxsize=50_000)  # a search meets most forms several times
 def size(expression: Expr) -> Size:
     """Order forms: fewest extreme numbers, fewest operators, least depth, shortest text."""
     written = TEXT.write(expression)
@@ -46,11 +47,20 @@ def _extreme(number: Expr) -> bool:
 
 
 class Search:
-    """The search for a short form, bottom up."""
+    """The search for a short form, bottom up.
 
-    def __init__(self, deadline: float, shown: Callable[[Expr], Expr]) -> None:
-        self.deadline, self.shown = deadline, shown
+    Parameters
+    ----------
+    budget
+        Once it is spent, the best form so far is returned.
+    shown
+        Turns a form into what people will see, whose size counts.
+    """
+
+    def __init__(self, budget: Budget, shown: Callable[[Expr], Expr]) -> None:
+        self.budget, self.shown = budget, shown
         self.memo: dict[Expr, Expr] = {}
+        self.sizes: dict[Expr, Size] = {}  # a search meets most forms several times
 
     def run(self, expression: Expr) -> Expr:
         """Try the cheap forms, then the full `simplify` on what they leave."""
@@ -58,11 +68,17 @@ class Search:
         if complexity(cheap).operators > MAX_FULL or not 0 < _nesting(cheap) <= MAX_NESTING:
             return cheap
         veil = Veil(functions=False)
-        full = self._tried(lambda: sympy.simplify(veil.over(cheap))) if can_limit() else None
+        cost = FULL * self._length(cheap)
+        full = self._tried(lambda: sympy.simplify(veil.over(cheap)), cost)
         return min([cheap, *map(self.best, _admitted(veil.restore, full))], key=self._size)
 
     def _size(self, form: Expr) -> Size:
-        return size(self.shown(form))
+        if form not in self.sizes:
+            self.sizes[form] = size(self.shown(form))
+        return self.sizes[form]
+
+    def _length(self, form: Expr) -> int:
+        return len(self._size(form)[-1])
 
     def best(self, expression: Expr) -> Expr:
         """Shortest of the cheap forms."""
@@ -71,8 +87,7 @@ class Search:
         return self.memo[expression]
 
     def _best(self, expression: Expr) -> Expr:
-        late = time.monotonic() > self.deadline
-        if late or expression.is_Symbol or expression.is_number:
+        if self.budget.exhausted or expression.is_Symbol or expression.is_number:
             return expression
         champion = min(expression, self._inside(expression, top=True), key=self._size)
         for _ in range(_ROUNDS):
@@ -103,25 +118,22 @@ class Search:
         veil = Veil()
         covered = [veil.over(a) for a in construct.arguments(plain)]
         further = plain.args[len(covered) :]
-        form = self._tried(partial(plain.func, *covered, *further))
+        form = self._tried(partial(plain.func, *covered, *further), self._length(plain))
         return min([plain, *_admitted(veil.restore, form)], key=self._size)
 
     def _forms(self, expression: Expr) -> Iterator[Expr]:
         if complexity(expression).operators <= MAX_OPERATORS:
-            veil = Veil()
+            veil, cost = Veil(), self._length(expression)
             for form in _cheap(veil.over(expression)):
-                for admitted in _admitted(veil.restore, self._tried(form)):
+                for admitted in _admitted(veil.restore, self._tried(form, cost)):
                     for shape in (admitted, _monic(admitted)):
                         yield shape
                         yield from _absorbed(shape)
 
-    def _tried(self, form: Form) -> Expr | None:
-        """Make a form in the time that is left, which can be enforced on the main thread only."""
-        left = self.deadline - time.monotonic()
+    def _tried(self, form: Form, cost: int) -> Expr | None:
+        """Make a form if the budget suffices."""
         try:
-            if can_limit():
-                return within(left, form)
-            return form() if left > 0 else None
+            return self.budget.run(form, cost)
         except Exception:  # SymPy refuses a form in many ways; the others remain
             return None
 

@@ -2,20 +2,22 @@
 
 Simplification tries forms that are cheap on what a rule looks like (expanded, factored, collected,
 over one denominator) and keeps the one with the fewest operators. SymPy's full `simplify`, which
-may never end, runs last, on small expressions with functions or divisions only, and under a time
-limit. Which forms are tried depends on the expression alone, so the result depends on the clock
-only where the limit strikes.
+may never end, runs last, on small expressions with functions or divisions only. All of it runs
+under a budget of counted work, so the result depends on the expression alone and is the same on a
+slow machine. Should even the last guard, a clock, strike, the expression stays as it was.
 
 Symbols stand for real numbers. A simplified rule equals the original wherever both are defined:
 x / x is 1.
 """
 
-import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import sympy
 from sympy import Expr, Float
+from sympy.core.cache import clear_cache
 
+from evolve.expressions.budget import Budget
 from evolve.expressions.complexity import Complexity as Complexity
 from evolve.expressions.complexity import complexity as complexity
 from evolve.expressions.complexity import rule_complexity as rule_complexity
@@ -29,6 +31,11 @@ from substrate.rule import Rule
 #: A larger expression is returned as it is.
 MAX_OPERATORS = 1000
 
+#: Budget of one expression, in characters of the expressions that are rearranged.
+WORK = 20_000
+#: The last guard, in seconds: a machine that needs them is hundreds of times slower.
+GUARD = 900.0
+
 
 def text(expression: Expr) -> str:
     """Write an expression as rule text, such as `post*(pre - post*w)`, for `evolve.expressions.parser.parse`.
@@ -41,36 +48,63 @@ def text(expression: Expr) -> str:
     return TEXT.write(sympy.sympify(expression, strict=True))
 
 
-def simplify(expression: Expr, seconds: float = 2.0) -> Expr:
+class Simplified(NamedTuple):
+    """A simplified rule, and a note for people if the last guard has left it as it was."""
+
+    rule: Rule
+    note: str = ""
+
+
+def simplify(expression: Expr, work: int = WORK, seconds: float = GUARD) -> Expr:
     """Return the form with the fewest operators that could be found.
 
     Parameters
     ----------
     expression
         Over the functions of `substrate.functions`.
+    work
+        When to stop looking, in characters of the expressions that are rearranged. It decides the
+        result together with the expression, and nothing else does.
     seconds
-        When to stop looking. Off the main thread nothing can be stopped: only cheap forms are tried
-        there.
+        The last guard: once it strikes, the expression is returned as it is.
 
     Raises
     ------
     UserError
         If it uses a function that the platform does not have.
     """
+    return _simplified(expression, Budget(work, seconds))
+
+
+def simplify_rule(rule: Rule, work: int = WORK, seconds: float = GUARD) -> Simplified:
+    """Simplify every equation of a rule; `work` and `seconds` are for each of them."""
+    late: list[str] = []
+
+    def short(name: str, expression: Expr) -> Expr:
+        budget = Budget(work, seconds)
+        form = _simplified(expression, budget)
+        late.extend([name] * budget.late)
+        return form
+
+    changes = {p: short(f"dw of {p}", e) for p, e in rule.changes.items()}
+    slow = tuple(replace(s, rate=short(f"the rate of {s.name}", s.rate)) for s in rule.slow)
+    note = (
+        f"Simplifying took more than {seconds:g} s, so {' and '.join(late)} stands as it was found."
+        if late
+        else ""
+    )
+    return Simplified(replace(rule, dw=changes, slow=slow), note)
+
+
+def _simplified(expression: Expr, budget: Budget) -> Expr:
     original = sympy.sympify(expression, strict=True)
     if complexity(original).operators > MAX_OPERATORS:
         return original
+    clear_cache()  # what SymPy remembers saves calls, and a cut must not depend on the past
     floats = original.has(Float)
-    search = Search(time.monotonic() + seconds, double if floats else lambda form: form)
+    search = Search(budget, double if floats else lambda form: form)
     try:
         found = search.run(decimal(original) if floats else original)
-        return min(original, search.shown(found), key=size)
+        return original if budget.late else min(original, search.shown(found), key=size)
     except (ArithmeticError, RecursionError):  # numbers out of range, brackets without end
         return original
-
-
-def simplify_rule(rule: Rule, seconds: float = 2.0) -> Rule:
-    """Simplify every equation of a rule; `seconds` is for each of them."""
-    short = {p: simplify(e, seconds) for p, e in rule.changes.items()}
-    slow = tuple(replace(s, rate=simplify(s.rate, seconds)) for s in rule.slow)
-    return replace(rule, dw=short, slow=slow)

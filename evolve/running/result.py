@@ -31,6 +31,7 @@ class Candidate:
     validation: float
     scores: np.ndarray  # on validation instances
     tuned: bool = False
+    note: str = ""  # what people should know of how it is written
 
 
 @dataclass

@@ -16,7 +16,7 @@ import numpy as np
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.evaluator import Evaluator
-from evolve.expressions.symbolic import rule_complexity, simplify_rule
+from evolve.expressions.symbolic import Simplified, rule_complexity, simplify_rule
 from evolve.ranking.compare import Row, rank_all_rules
 from evolve.ranking.held_out_chips import verdicts
 from evolve.ranking.on_chip import ChipTable, apply_admission
@@ -32,6 +32,7 @@ from substrate.errors import UserError
 from substrate.hardware import as_implemented, violations
 from substrate.networks.base import is_compatible
 from substrate.rule import Rule
+from substrate.traversal import symbols_of
 
 #: Rules that are simplified before the shortest of them is chosen; simplifying takes time.
 CLOSE = 8
@@ -313,17 +314,17 @@ def _simplified(candidate: Candidate) -> Candidate:
     """Write the rule as short as it goes, without slow variables that no weight depends on."""
     if candidate.tuned:
         return candidate  # its numbers are simple in this form, and not in a shorter one
-    short = _shortest(candidate.rule)
-    return replace(candidate, rule=short, operators=rule_complexity(short).operators)
+    short, note = _shortest(candidate.rule)
+    return replace(candidate, rule=short, operators=rule_complexity(short).operators, note=note)
 
 
 @lru_cache(maxsize=4096)  # runs that end together often found the same
-def _shortest(rule: Rule) -> Rule:
-    rule = simplify_rule(rule)
-    needed = {str(s) for e in rule.changes.values() for s in e.free_symbols}
+def _shortest(rule: Rule) -> Simplified:
+    rule, note = simplify_rule(rule)
+    needed = {str(s) for e in rule.changes.values() for s in symbols_of(e)}
     while (
-        more := {str(s) for v in rule.slow if v.name in needed for s in v.rate.free_symbols}
+        more := {str(s) for v in rule.slow if v.name in needed for s in symbols_of(v.rate)}
         - needed
     ):
         needed |= more
-    return replace(rule, slow=tuple(v for v in rule.slow if v.name in needed))
+    return Simplified(replace(rule, slow=tuple(v for v in rule.slow if v.name in needed)), note)

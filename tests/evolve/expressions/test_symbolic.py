@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
+from evolve.expressions.timelimit import within
 from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
 
@@ -26,7 +27,6 @@ from evolve.expressions.symbolic import (
     simplify_rule,
     text,
 )
-from evolve.expressions.timelimit import within
 from rules_zoo import RULES
 from substrate import VOCABULARY, Rule, Slow, UserError, names
 from tests.support.random_rules import expressions, value
