@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import sympy
 from jax import Array
 
+from substrate.traversal import extremum
+
 #: Square of the width over which the protected division leaves a / b.
 EPSILON = 1e-6
 
@@ -55,13 +57,17 @@ def _plain(head: type[sympy.Expr]) -> Callable[..., sympy.Expr]:
     return lambda *a: head(*a, evaluate=all(x.is_number for x in a))
 
 
+def _extremum(head: type[sympy.Expr]) -> Callable[..., sympy.Expr]:
+    return lambda *a: head(*a) if all(x.is_Number for x in a) else extremum(head, a)
+
+
 _TABLE = (
     Function("add", 2, jnp.add, lambda a, b: a + b, commutative=True),
     Function("sub", 2, jnp.subtract, lambda a, b: a - b),
     Function("mul", 2, jnp.multiply, lambda a, b: a * b, commutative=True),
     Function("div", 2, lambda a, b: a * b / (b * b + EPSILON), pdiv),
-    Function("min", 2, jnp.minimum, _plain(sympy.Min), commutative=True),
-    Function("max", 2, jnp.maximum, _plain(sympy.Max), commutative=True),
+    Function("min", 2, jnp.minimum, _extremum(sympy.Min), commutative=True),
+    Function("max", 2, jnp.maximum, _extremum(sympy.Max), commutative=True),
     Function("abs", 1, jnp.abs, _plain(sympy.Abs)),
     Function("sign", 1, jnp.sign, _plain(sympy.sign)),
     Function("step", 1, _step, lambda a: sympy.Heaviside(a, 0, evaluate=a.is_number)),

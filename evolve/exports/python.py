@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sympy import Expr
 
 from evolve.exports.base import Target, line
-from evolve.expressions.printer import TEXT, Notation
+from evolve.expressions.printer import TEXT, Notation, Parts
 from evolve.expressions.rule_file import require_writable
 from substrate.functions import EPSILON
 from substrate.rule import Rule
@@ -82,15 +82,20 @@ def _function(
         words = "Change of the weights at unit learning rate"
     else:
         words = f"Change of {name.removeprefix('d_')}"
+    parts = Parts(taken={*names.values(), *_TAKEN})
+    text = code.write_all({name: expression}, parts)[name]
+    lines = "".join(f"    {part} = {given}\n" for part, given in parts.written.items())
     return (
         f"\n\ndef {name}({', '.join(arguments)}):\n"
         f'    """{words} in one step; arguments broadcast."""\n'
-        f"    return {code.write(expression)}\n"
+        f"{lines}    return {text}\n"
     )
 
 
 def _docstring(rule: Rule, provenance: Mapping[str, str], names: Mapping[str, str]) -> str:
-    equations = [f"    {name} = {TEXT.write(e)}" for name, e in rule.equations.items()]
+    parts = Parts(taken={*names, *names.values()})
+    texts = TEXT.write_all(rule.equations, parts)
+    equations = [f"    {name} = {e}" for name, e in {**parts.written, **texts}.items()]
     changes = [name for name in rule.equations if name.startswith("dw")]
     apply = [
         f"Apply it at every step: w += eta * {name}(...), eta being the learning rate."

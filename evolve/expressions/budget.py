@@ -45,7 +45,7 @@ class Budget:
 
     def __init__(self, work: int, seconds: float, calls: int = 2_000_000) -> None:
         #: What is left, in units of work.
-        self.left = work
+        self.left = self._work = work
         #: Whether the clock has struck.
         self.late = False
         self._cut = max(1, work // 4)  # what a step costs that was cut off: few of them are enough
@@ -57,6 +57,11 @@ class Budget:
         """Whether nothing is left."""
         self._look_at_clock()
         return self.late or self.left <= 0
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether twice the budget is spent, so that not even finishing touches are worth it."""
+        return self.late or self.left < -self._work
 
     def charge(self, cost: int) -> None:
         """Spend what a step outside `run` has cost."""

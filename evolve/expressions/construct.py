@@ -14,6 +14,7 @@ from sympy import Add, Expr, Float, Integer, Mul, Pow, Rational
 
 from substrate.compilation.lowering import HEADS
 from substrate.functions import EPSILON
+from substrate.traversal import extremum
 
 #: SymPy heads by the name that `substrate.functions` gives them; `sqrt` is a power.
 HEAD_OF = {name: head for head, name in HEADS.items()}
@@ -25,8 +26,8 @@ ARITY: dict[str, int | None] = {
     **dict.fromkeys(("min", "max")),
 }
 
-#: Largest exponent that the platform lowers.
-MAX_POWER = 64
+#: Largest exponent: more than squaring at every operation of the largest genome that is scored can make.
+MAX_POWER = 2**1000
 
 _BITS = 1024  # of a whole number: what a double can hold
 
@@ -78,7 +79,7 @@ def multiply(factors: Sequence[Expr]) -> Expr:
 
 
 def power(base: Expr, exponent: Expr) -> Expr:
-    """Raise to a whole number up to 64 or half of one.
+    """Raise to a whole number or half of one.
 
     Raises
     ------
@@ -109,8 +110,8 @@ def call(name: str, given: Sequence[Expr]) -> Expr:
         return _call_of_numbers(name, given)
     if name == "sqrt":
         return power(given[0], Rational(1, 2))
-    if name in ("min", "max") and len(set(given)) == 1:
-        return given[0]
+    if name in ("min", "max"):
+        return extremum(HEAD_OF[name], given)
     further = (Integer(0),) if name == "step" else ()  # Heaviside(0) = 0
     return HEAD_OF[name](*given, *further, evaluate=False)
 
@@ -132,21 +133,25 @@ def rebuild(node: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
 
 
 def _exponent(value: Expr) -> Expr:
-    if value.is_Float and abs(value) <= MAX_POWER and (2 * float(value)).is_integer():
+    if value.is_Float and (2 * float(value)).is_integer():
         value = Rational(int(2 * float(value)), 2)
-    if not value.is_Rational or value.q not in (1, 2) or abs(value) > MAX_POWER:
+    if not value.is_Rational or value.q not in (1, 2):
         raise ArithmeticError(
-            f"a power must be a whole number up to {MAX_POWER} or half of one, not {float(value):g}"
+            f"a power must be a whole number or half of one, not {float(value):g}"
         )
+    if abs(value) > MAX_POWER:
+        raise ArithmeticError("a power must be at most 2**1000")
     return value
 
 
 def _power_of_number(base: Expr, exponent: Expr) -> Expr:
     if base == 0 and exponent < 0:
         raise ArithmeticError("a division by zero")
-    if exponent.is_Integer:
-        return _finite(base**exponent)
-    return _power_of_number(_call_of_numbers("sqrt", [base]), Integer(exponent.p))
+    if not exponent.is_Integer:
+        return _power_of_number(_call_of_numbers("sqrt", [base]), Integer(exponent.p))
+    if base not in (0, 1, -1) and abs(exponent * math.log2(abs(base))) > 2 * _BITS:
+        raise ArithmeticError("a number beyond the range of a double")
+    return _finite(base**exponent)
 
 
 def _call_of_numbers(name: str, arguments: Sequence[Expr]) -> Expr:

@@ -110,17 +110,19 @@ def exponent_of(node: Expr) -> Rational:
     return node.exp
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
+    """The text of a subexpression."""
+
     text: str
     level: int  # how tightly its outermost operator binds
     depth: int = 0  # of its brackets
 
-    def within(self, level: int) -> "_Piece":
+    def within(self, level: int) -> "Piece":
         """Set brackets unless it binds more tightly than `level`."""
-        return self if self.level > level else _Piece(f"({self.text})", ATOM, self.depth + 1)
+        return self if self.level > level else Piece(f"({self.text})", ATOM, self.depth + 1)
 
 
-class _DoesNotFit(Exception):  # noqa: N818 - a finding about an expression, not an error
+class TextTooLong(Exception):  # noqa: N818 - a finding about an expression, not an error
     """The text would be too long or too deep to be written in full."""
 
 
@@ -135,10 +137,13 @@ class Parts:
     """
 
     taken: Container[str]
-    prefix: str = "part"
     written: dict[str, str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _length: int = 0
+
+    def numbered(self, number: int) -> str:
+        """The name of the part of that number."""
+        return f"part{number}"
 
     def name(self, text: str) -> str:
         """Give a subexpression a name; equal texts share one.
@@ -149,8 +154,7 @@ class Parts:
             If all parts together are too long.
         """
         if text not in self._names:
-            number = len(self.written) + 1
-            name = f"{self.prefix}{number}"
+            name = self.numbered(len(self.written) + 1)
             while name in self.taken:
                 name += "_"
             self._length += len(text)
@@ -195,8 +199,8 @@ class Notation:
     nested: bool = False
     rename: Callable[[str], str] = str
 
-    def write(self, expression: Expr) -> str:
-        """Write an expression in full.
+    def write(self, expression: Expr, memo: dict[Expr, Piece] | None = None) -> str:
+        """Write an expression in full; `memo` keeps its subexpressions for the next one.
 
         Raises
         ------
@@ -205,8 +209,8 @@ class Notation:
             or is too long.
         """
         try:
-            return _Writer(self, LONGEST, None).run(expression)
-        except _DoesNotFit:
+            return _Writer(self, LONGEST, None, memo=memo).run(expression)
+        except TextTooLong:
             raise UserError(
                 f"An expression takes more than {LONGEST} characters when it is written in full. "
                 "Export the rule as JSON or Python, which name what is repeated, or simplify it."
@@ -226,7 +230,7 @@ class Notation:
         for name, expression in expressions.items():
             try:
                 texts[name] = _Writer(self, FULL_LENGTH, None, FULL_DEPTH).run(expression)
-            except _DoesNotFit:
+            except TextTooLong:
                 common = repeated(expressions.values()) if common is None else common
                 texts[name] = _Writer(self, LONGEST, parts, common=common).run(expression)
         return texts
@@ -242,12 +246,13 @@ class _Writer:
         parts: Parts | None,
         deepest: float = float("inf"),
         common: frozenset[Expr] = frozenset(),
+        memo: dict[Expr, Piece] | None = None,
     ) -> None:
         self.functions, self.nested = notation.functions, notation.nested
         self.rename = notation.rename
         self.longest, self.deepest = longest, deepest
         self.parts, self.common = parts, common
-        self.memo: dict[Expr, _Piece] = {}
+        self.memo = {} if memo is None else memo
 
     def run(self, expression: Expr) -> str:
         """Write it, operands first, so that deep expressions need no recursion."""
@@ -256,7 +261,7 @@ class _Writer:
                 self.visit(node)
         return self._checked(self._write(expression)).text
 
-    def visit(self, node: Expr) -> _Piece:
+    def visit(self, node: Expr) -> Piece:
         if node not in self.memo:
             piece = self._checked(self._write(node))
             again = node in self.common and len(piece.text) > REPEATED
@@ -265,18 +270,18 @@ class _Writer:
             self.memo[node] = piece
         return self.memo[node]
 
-    def _named(self, piece: _Piece) -> _Piece:
+    def _named(self, piece: Piece) -> Piece:
         """Give a piece a name, where it may have one."""
-        return _Piece(self.parts.name(piece.text), ATOM) if self.parts else piece
+        return Piece(self.parts.name(piece.text), ATOM) if self.parts else piece
 
-    def _checked(self, piece: _Piece) -> _Piece:
+    def _checked(self, piece: Piece) -> Piece:
         if len(piece.text) > self.longest or piece.depth > self.deepest:
-            raise _DoesNotFit
+            raise TextTooLong
         return piece
 
-    def _write(self, node: Expr) -> _Piece:
+    def _write(self, node: Expr) -> Piece:
         if node.is_Symbol:
-            return _Piece(self.rename(node.name), ATOM)
+            return Piece(self.rename(node.name), ATOM)
         if node.is_Add and not node.is_number:
             return self._sum(node)
         if node.is_number or node.is_Mul or (node.is_Pow and node.exp.is_negative):
@@ -291,36 +296,36 @@ class _Writer:
             )
         return self._function(name, node)
 
-    def _sum(self, node: Expr) -> _Piece:
-        whole = _Piece("", SUM)
+    def _sum(self, node: Expr) -> Piece:
+        whole = Piece("", SUM)
         for negative, term in ordered(node.args):
             sign = (" - " if negative else " + ") if whole.text else ("-" if negative else "")
             whole = self._joined(whole, sign, self._size(term).within(SUM), SUM)
         return whole
 
-    def _joined(self, left: _Piece, mark: str, right: _Piece, level: int) -> _Piece:
+    def _joined(self, left: Piece, mark: str, right: Piece, level: int) -> Piece:
         """Put a mark between two pieces; what gets long on the left gets a name."""
         text = f"{left.text}{mark}{right.text}"
-        piece = self._checked(_Piece(text, level, max(left.depth, right.depth)))
+        piece = self._checked(Piece(text, level, max(left.depth, right.depth)))
         if len(text) > LONG and self.parts:
             return self._named(piece)
         return piece
 
-    def _product(self, node: Expr) -> _Piece:
+    def _product(self, node: Expr) -> Piece:
         size = self._size(node)
         if not split(node).negative:
             return size
         size = size.within(SUM)
-        return _Piece(f"-{size.text}", SUM, size.depth)
+        return Piece(f"-{size.text}", SUM, size.depth)
 
-    def _size(self, node: Expr) -> _Piece:
+    def _size(self, node: Expr) -> Piece:
         """Write a term without its sign."""
         _, upper, lower = split(node)
 
-        def piece(factor: Expr) -> _Piece:
-            return _Piece(digits(factor), ATOM) if factor.is_number else self.visit(factor)
+        def piece(factor: Expr) -> Piece:
+            return Piece(digits(factor), ATOM) if factor.is_number else self.visit(factor)
 
-        def line(factors: tuple[Expr, ...]) -> _Piece:
+        def line(factors: tuple[Expr, ...]) -> Piece:
             whole = piece(factors[0])
             if len(factors) > 1:
                 whole = whole.within(PRODUCT)
@@ -331,18 +336,18 @@ class _Writer:
         if not lower:
             return line(upper)
         above, below = line(upper).within(SUM), line(lower).within(PRODUCT)
-        return _Piece(f"{above.text}/{below.text}", PRODUCT, max(above.depth, below.depth))
+        return Piece(f"{above.text}/{below.text}", PRODUCT, max(above.depth, below.depth))
 
-    def _power(self, base: _Piece, node: Expr) -> _Piece:
+    def _power(self, base: Piece, node: Expr) -> Piece:
         exponent = exponent_of(node)
         if exponent.q == 2:
-            base = _Piece(self.functions["sqrt"].format(base.text), ATOM, base.depth + 1)
+            base = Piece(self.functions["sqrt"].format(base.text), ATOM, base.depth + 1)
         if exponent.p == 1:
             return base
         base = base.within(POWER)
-        return _Piece(f"{base.text}**{exponent.p}", POWER, base.depth)
+        return Piece(f"{base.text}**{exponent.p}", POWER, base.depth)
 
-    def _function(self, name: str, node: Expr) -> _Piece:
+    def _function(self, name: str, node: Expr) -> Piece:
         style = self.functions[name]
         if name not in ("min", "max"):
             given = [self.visit(a) for a in node.args]
@@ -353,7 +358,7 @@ class _Writer:
                 given = [a if a.level == ATOM and not a.depth else self._named(a) for a in given]
             texts = [a.text for a in given]
             text = reduce(style.format, texts) if self.nested else style.format(", ".join(texts))
-        return _Piece(text, ATOM, 1 + max(a.depth for a in given))
+        return Piece(text, ATOM, 1 + max(a.depth for a in given))
 
 
 def digits(value: Expr) -> str:

@@ -11,18 +11,22 @@ from evolve.expressions import construct
 from evolve.expressions.budget import Budget
 from evolve.expressions.complexity import complexity
 from evolve.expressions.opaque import Veil
-from evolve.expressions.printer import TEXT, ordered
+from evolve.expressions.printer import TEXT, Piece, ordered
 from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
 
 #: Nothing is rearranged beyond this many operators, nor multiplied out beyond this many terms.
 MAX_OPERATORS, MAX_TERMS = 120, 150
+#: A power beyond this is left as it is: SymPy writes out every coefficient up to the degree.
+MAX_EXPONENT = 100
 #: Arguments of min and max beyond which they are not compared with each other.
 MAX_ARGUMENTS = 8
 #: SymPy's `simplify` is for so many operators, and so many functions or divisions inside each
 #: other: its time grows exponentially with either.
 MAX_FULL, MAX_NESTING = 16, 3
 
+#: Measuring a form costs one unit for so many of its characters.
+MEASURED = 4
 #: Cost of SymPy's `simplify` beside that of another form, which is one unit of work for each
 #: character of the expression that it starts from.
 FULL = 20
@@ -34,9 +38,12 @@ _ROUNDS = 3
 Size = tuple[int, int, int, int, str]
 
 
-def size(expression: Expr) -> Size:
-    """Order forms: fewest extreme numbers, fewest operators, least depth, shortest text."""
-    written = TEXT.write(expression)
+def size(expression: Expr, memo: dict[Expr, Piece] | None = None) -> Size:
+    """Order forms: fewest extreme numbers, fewest operators, least depth, shortest text.
+
+    `memo` keeps texts of subexpressions.
+    """
+    written = TEXT.write(expression, memo)
     extreme = sum(_extreme(n) for n in expression.atoms(Number))
     return (extreme, *complexity(expression), len(written), written)
 
@@ -61,6 +68,7 @@ class Search:
         self.budget, self.shown = budget, shown
         self.memo: dict[Expr, Expr] = {}
         self.sizes: dict[Expr, Size] = {}  # a search meets most forms several times
+        self.texts: dict[Expr, Piece] = {}
 
     def run(self, expression: Expr) -> Expr:
         """Try the cheap forms, then the full `simplify` on what they leave."""
@@ -74,7 +82,8 @@ class Search:
 
     def _size(self, form: Expr) -> Size:
         if form not in self.sizes:
-            self.sizes[form] = size(self.shown(form))
+            self.sizes[form] = size(self.shown(form), self.texts)
+            self.budget.charge(self._length(form) // MEASURED)
         return self.sizes[form]
 
     def _length(self, form: Expr) -> int:
@@ -89,7 +98,10 @@ class Search:
     def _best(self, expression: Expr) -> Expr:
         if self.budget.exhausted or expression.is_Symbol or expression.is_number:
             return expression
-        champion = min(expression, self._inside(expression, top=True), key=self._size)
+        inside = self._inside(expression, top=True)
+        if self.budget.overdrawn:
+            return expression
+        champion = min(expression, inside, key=self._size)
         for _ in range(_ROUNDS):
             found = min([champion, *self._forms(champion)], key=self._size)
             if found == champion:
@@ -239,5 +251,7 @@ def _terms(node: Expr) -> int:
         return product
     if node.is_Pow and node.exp.is_Integer:
         n, k = abs(int(node.exp)), _terms(node.base)
+        if n > MAX_EXPONENT:
+            return MAX_TERMS + 1
         return comb(n + k - 1, k - 1)
     return 1

@@ -28,8 +28,8 @@ from evolve.expressions.printer import TEXT
 from evolve.expressions.simplify import Search, size
 from substrate.rule import Rule
 
-#: A larger expression is returned as it is.
-MAX_OPERATORS = 1000
+#: A larger or deeper expression is returned as it is.
+MAX_OPERATORS, MAX_DEPTH = 1000, 80
 
 #: Budget of one expression, in characters of the expressions that are rearranged.
 WORK = 20_000
@@ -98,7 +98,8 @@ def simplify_rule(rule: Rule, work: int = WORK, seconds: float = GUARD) -> Simpl
 
 def _simplified(expression: Expr, budget: Budget) -> Expr:
     original = sympy.sympify(expression, strict=True)
-    if complexity(original).operators > MAX_OPERATORS:
+    measured = complexity(original)
+    if measured.operators > MAX_OPERATORS or measured.depth > MAX_DEPTH:
         return original
     clear_cache()  # what SymPy remembers saves calls, and a cut must not depend on the past
     floats = original.has(Float)

@@ -323,8 +323,7 @@ def _shortest(rule: Rule) -> Simplified:
     rule, note = simplify_rule(rule)
     needed = {str(s) for e in rule.changes.values() for s in symbols_of(e)}
     while (
-        more := {str(s) for v in rule.slow if v.name in needed for s in symbols_of(v.rate)}
-        - needed
+        more := {str(s) for v in rule.slow if v.name in needed for s in symbols_of(v.rate)} - needed
     ):
         needed |= more
     return Simplified(replace(rule, slow=tuple(v for v in rule.slow if v.name in needed)), note)

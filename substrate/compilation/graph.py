@@ -4,6 +4,7 @@ An operand is the name of a terminal, a number, or the index of an earlier node.
 0.0 are equal in Python, and a node's index must never be taken for a number.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import sympy
 from jax import Array
 
-from substrate.compilation.lowering import walk
+from substrate.compilation.lowering import walk, with_numbers
 from substrate.functions import FUNCTIONS
 from substrate.plasticity import Observed, Plasticity, SlowUpdate
 from substrate.rule import FORWARD, Rule, Slow
@@ -25,6 +26,8 @@ class Number(NamedTuple):
 
 
 Operand = str | Number | int
+
+_BITS = 1000  # of a whole number that a rule holds exactly; a double can hold it too
 
 
 class Node(NamedTuple):
@@ -79,7 +82,9 @@ def from_rule(rule: Rule) -> Graph:
             nodes.append(node)
         return index[node]
 
-    outputs = {name: walk(e.subs(values), leaf, apply) for name, e in rule.equations.items()}
+    outputs = {
+        name: walk(with_numbers(e, values), leaf, apply) for name, e in rule.equations.items()
+    }
     return Graph(tuple(nodes), outputs)
 
 
@@ -95,7 +100,7 @@ def to_rule(graph: Graph, name: str, slow: tuple[Slow, ...] = ()) -> Rule:
     for node in graph.nodes:
         function = FUNCTIONS[node.function]
         arguments = (node.a, node.b)[: function.arity]
-        values.append(function.symbolic(*map(value, arguments)))
+        values.append(_writable(function.symbolic(*map(value, arguments))))
     equations = {key: value(operand) for key, operand in graph.outputs.items()}
     rates = tuple(Slow(s.name, equations.pop(f"d_{s.name}"), s.scope, s.initial) for s in slow)
     if set(equations) == {"dw"}:
@@ -126,6 +131,22 @@ def lower_graph(graph: Graph, slow: tuple[Slow, ...] = ()) -> Plasticity:
     rates = {s.name: SlowUpdate(equations.pop(f"d_{s.name}"), s.scope, s.initial) for s in slow}
     changes = {FORWARD if n == "dw" else n.removeprefix("dw_"): f for n, f in equations.items()}
     return Plasticity(changes, rates)
+
+
+def _writable(value: sympy.Expr) -> sympy.Expr:
+    """Keep the number in front of a value to what text can hold: a fraction of ordinary length, or a double.
+
+    Squaring doubles the digits of an exact number, so a few dozen operations would fill the memory.
+    """
+    coefficient, rest = value.as_coeff_Mul()
+    if coefficient.is_Rational:
+        long = max(coefficient.p.bit_length(), coefficient.q.bit_length()) > _BITS
+        return sympy.Float(coefficient) * rest if long else value
+    if coefficient.is_Float and 0 < abs(coefficient) < sys.float_info.min:
+        return sympy.Float(float(coefficient)) * rest
+    if not rest.args or not value.is_number:
+        return value
+    return sympy.Float(float(value))  # such as tanh(1)
 
 
 def _exact(value: float) -> sympy.Expr:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sympy
 
 from substrate.compilation.graph import Graph, Number, Operand
-from substrate.compilation.lowering import walk
+from substrate.compilation.lowering import walk, with_numbers
 from substrate.errors import UserError
 from substrate.functions import FUNCTIONS
 from substrate.hardware.base import Products, Profile
@@ -53,8 +53,8 @@ def merged(rule: Rule) -> Rule:
         for symbol in names(" ".join(rule.constants))
     }
     values = {s: sympy.Integer(int(v)) if v == int(v) else v for s, v in values.items()}
-    changes = {p: e.subs(values) for p, e in rule.changes.items()}
-    slow = tuple(Slow(s.name, s.rate.subs(values), s.scope, s.initial) for s in rule.slow)
+    changes = {p: with_numbers(e, values) for p, e in rule.changes.items()}
+    slow = tuple(Slow(s.name, with_numbers(s.rate, values), s.scope, s.initial) for s in rule.slow)
     return replace(rule, dw=changes, constants={}, slow=slow)
 
 
