@@ -29,7 +29,7 @@ from evolve.expressions.simplify import Search, size
 from substrate.rule import Rule
 
 #: A larger or deeper expression is returned as it is.
-MAX_OPERATORS, MAX_DEPTH = 1000, 80
+MAX_OPERATORS, MAX_DEPTH = 1000, 40
 
 #: Budget of one expression, in characters of the expressions that are rearranged.
 WORK = 20_000

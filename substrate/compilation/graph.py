@@ -138,15 +138,15 @@ def _writable(value: sympy.Expr) -> sympy.Expr:
 
     Squaring doubles the digits of an exact number, so a few dozen operations would fill the memory.
     """
+    if value.args and value.is_number:
+        return sympy.Float(float(value))  # such as tanh(1)
     coefficient, rest = value.as_coeff_Mul()
     if coefficient.is_Rational:
         long = max(coefficient.p.bit_length(), coefficient.q.bit_length()) > _BITS
-        return sympy.Float(coefficient) * rest if long else value
+        return sympy.Float(coefficient, 15) * rest if long else value
     if coefficient.is_Float and 0 < abs(coefficient) < sys.float_info.min:
         return sympy.Float(float(coefficient)) * rest
-    if not rest.args or not value.is_number:
-        return value
-    return sympy.Float(float(value))  # such as tanh(1)
+    return value
 
 
 def _exact(value: float) -> sympy.Expr:

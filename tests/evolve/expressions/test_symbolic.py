@@ -1,10 +1,9 @@
 """Simplification keeps the meaning, never makes a rule larger, and ends; sizes are as on paper."""
 
+import gc
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
-from evolve.expressions.timelimit import within
 from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
 
+from evolve.expressions.budget import Budget
 from evolve.expressions.parser import parse
 from evolve.expressions.symbolic import (
     Complexity,
@@ -27,11 +26,15 @@ from evolve.expressions.symbolic import (
     simplify_rule,
     text,
 )
+from evolve.search.genome import Grid, express, random_genome
 from rules_zoo import RULES
 from substrate import VOCABULARY, Rule, Slow, UserError, names
-from tests.support.random_rules import expressions, value
+from substrate.compilation.graph import Number, to_rule
+from tests.support.random_rules import SEEN, expressions, value
 
 pre, post, w, a, b, theta = names("pre post w a b theta")
+#: A cut of the fifty that the figures in the documentation come from.
+SLOW_CLOCK_RULES = int(os.environ.get("HEBBARIUM_TEST_RULES", 6))
 ROOT = Path(__file__).parents[3]
 POINTS = {n: np.random.default_rng(7).normal(size=50) for n in ("pre", "post", "w")}
 
@@ -160,7 +163,7 @@ def test_a_simplified_rule_means_the_same_and_is_not_larger(expression):
 def _hang(*arguments, **options):
     while True:
         try:
-            time.sleep(0.01)
+            sympy.Symbol("x")
         except Exception:  # as SymPy does in places: a limit must not be swallowed here
             continue
 
@@ -168,28 +171,32 @@ def _hang(*arguments, **options):
 NEEDS_FULL = "tanh(w)*(exp(2*pre) - 1)/(exp(2*pre) + 1) + post*post - post*w"
 
 
-def test_a_simplification_that_hangs_is_stopped(monkeypatch):
+def test_a_simplification_that_hangs_is_cut_off(monkeypatch):
     monkeypatch.setattr(sympy, "simplify", _hang)
-    began = time.monotonic()
-    short = simplify(read(NEEDS_FULL), seconds=0.7)
-    assert time.monotonic() - began < 1.5
+    short = simplify(read(NEEDS_FULL))
     assert complexity(short).operators < complexity(read(NEEDS_FULL)).operators, (
         "cheap forms remain"
     )
 
 
-def test_every_form_is_under_the_limit(monkeypatch):
+def test_every_form_is_under_the_budget(monkeypatch):
     monkeypatch.setattr(sympy, "factor", _hang)
-    began = time.monotonic()
-    assert text(simplify(read("pre*post - pre*w"), seconds=0.3)) == "pre*(post - w)"
-    assert time.monotonic() - began < 1.0
+    assert text(simplify(read("pre*post - pre*w"))) == "pre*(post - w)"
 
 
-def test_nothing_that_may_hang_is_tried_where_it_cannot_be_stopped(monkeypatch):
+def test_the_budget_holds_on_every_thread(monkeypatch):
     monkeypatch.setattr(sympy, "simplify", _hang)
     with ThreadPoolExecutor(1) as pool:
-        short = pool.submit(simplify, read("pre*tanh(w) - post*tanh(w)")).result(timeout=5)
+        short = pool.submit(simplify, read("pre*tanh(w) - post*tanh(w)")).result(timeout=30)
     assert text(short) == "tanh(w)*(pre - post)"
+
+
+def test_the_last_guard_keeps_the_rule_and_says_so(monkeypatch):
+    monkeypatch.setattr(sympy, "factor", _hang)
+    rule = Rule("r", pre * post - pre * w)
+    kept, note = simplify_rule(rule, seconds=0.2)
+    assert kept == rule and "0.2 s" in note and "dw of forward" in note
+    assert simplify_rule(rule, work=0) == (rule, ""), "work that is spent is no accident"
 
 
 @pytest.mark.parametrize(
@@ -198,37 +205,92 @@ def test_nothing_that_may_hang_is_tried_where_it_cannot_be_stopped(monkeypatch):
         "(pre + post + w + a + b)**40*(1 + w)**40",
         "+".join(f"tanh(w*{i} + pre)*post" for i in range(150)),
         "max(" + ",".join(f"{i}*pre + w" for i in range(60)) + ")",
+        "w**999999999999 + pre*w",
+        "+".join(f"{i}/(pre + {i}*w)" for i in range(1, 40)),
+        "tanh(post + " * 60 + "w" + ")" * 60,
     ],
 )
-def test_large_expressions_end_in_time(words):
+def test_large_expressions_end(words):
     began = time.monotonic()
-    simplify(read(words), seconds=0.5)
-    assert time.monotonic() - began < 2.5
+    assert not simplify_rule(Rule("r", read(words).subs({a: 2, b: 3}))).note
+    assert time.monotonic() - began < 60
 
 
-def test_the_limit_returns_values_passes_errors_and_leaves_alarms_alone():
-    assert within(1.0, lambda: 3) == 3
+def random_rules(count: int, seed: int) -> list[Rule]:
+    """Rules of genomes with division, tanh and a slow variable in the alphabet."""
+    grid = Grid(
+        terminals=(*SEEN, "s", Number(2.0)),
+        primitives=("add", "sub", "mul", "div", "tanh"),
+        columns=24,
+        evolved=1,
+        levels_back=6,
+        outputs=("dw", "d_s"),
+    )
+    rng = np.random.default_rng(seed)
+    slow = (Slow("s", sympy.Integer(0)),)
+    graphs = (express(grid, random_genome(grid, rng)).graph for _ in range(20 * count))
+    return [to_rule(g, "r", slow) for g in graphs if 5 < len(g.nodes) < 20][:count]
+
+
+@pytest.mark.parametrize("factor", [10, 100])
+def test_a_slow_machine_writes_the_same_rules(factor, monkeypatch):
+    found = random_rules(SLOW_CLOCK_RULES, seed=1)
+    before = [simplify_rule(rule) for rule in found]
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: factor * real())
+    for rule, (short, note) in zip(found, before, strict=True):
+        again = simplify_rule(rule)
+        assert again == (short, note) and not note
+        assert [text(e) for e in again.rule.equations.values()] == [
+            text(e) for e in short.equations.values()
+        ]
+        assert rule_complexity(again.rule) == rule_complexity(short)
+
+
+def test_a_budget_counts_work_and_passes_values_and_errors():
+    budget = Budget(10, 60)
+    assert budget.run(lambda: 3, 4) == 3 and budget.left == 6
     with pytest.raises(ZeroDivisionError):
-        within(1.0, lambda: 1 / 0)
-    rung = []
-    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+        budget.run(lambda: 1 / 0, 1)
+    assert budget.run(lambda: 3, 6) is None, "it costs more than is left"
+    cut = Budget(100, 60, calls=1000)
+    assert cut.run(_hang, 1) is None and cut.left < 100 and not cut.late
+    late = Budget(100, 0.05)
+    assert late.run(_hang, 1) is None and late.late and late.exhausted
+
+
+def test_a_budget_leaves_tracing_and_the_collector_as_they_were():
+    def trace(frame, event, argument):
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        assert within(0.05, _hang) is None
-        assert 0.05 < signal.getitimer(signal.ITIMER_REAL)[0] < 0.3 and not rung
-        time.sleep(0.4)
-        assert rung, "the alarm of somebody else still comes"
+        Budget(10, 60).run(lambda: 3, 1)
+        assert sys.gettrace() is trace and gc.isenabled()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        sys.settrace(before)
 
 
-def test_a_job_in_a_thread_is_not_started():
-    started = []
-    thread = threading.Thread(target=lambda: within(1.0, lambda: started.append(1)))
-    thread.start()
-    thread.join()
-    assert not started
+def test_callbacks_of_others_are_let_through(capfd):
+    class Thing:
+        def __del__(self):
+            for _ in range(100):
+                os.getpid()
+                _nothing()
+
+    def job():
+        while True:
+            Thing()
+            sympy.Symbol("x")
+
+    gc.collect()
+    assert Budget(100, 60, calls=5000).run(job, 1) is None
+    assert capfd.readouterr().err == ""
+
+
+def _nothing():
+    pass
 
 
 def test_the_result_does_not_depend_on_the_hash_seed():
@@ -246,7 +308,7 @@ def test_the_result_does_not_depend_on_the_hash_seed():
 def test_simplify_rule_keeps_everything_but_the_form():
     rate = Slow("theta", (post * post - post * theta) / a, "post", 2.0)
     rule = Rule("r", {"forward": pre * w - pre * post}, {"a": 3.0}, (rate,), "ref", "note")
-    short = simplify_rule(rule)
+    short = simplify_rule(rule).rule
     words = [text(e) for e in short.equations.values()]
     assert words == ["pre*(w - post)", "post*(post - theta)/a"]
     assert (short.name, dict(short.constants)) == ("r", {"a": 3.0})
@@ -255,7 +317,7 @@ def test_simplify_rule_keeps_everything_but_the_form():
 
 
 def test_simplify_rule_shortens_no_known_rule_wrongly(rule):
-    short = simplify_rule(rule)
+    short = simplify_rule(rule).rule
     assert rule_complexity(short).operators <= rule_complexity(rule).operators
     assert short.reads <= rule.reads
 
