@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.config.settings import merge, validated
+from evolve.expressions.naming import require_few, require_name
 from evolve.search.variation import Variation
 from substrate.errors import UserError, unknown
 from substrate.rule import FORWARD, Slow
@@ -80,8 +81,6 @@ class Genes(Closed):
     @field_validator("slow")
     @classmethod
     def _free_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from evolve.expressions.naming import require_few, require_name
-
         require_few(len(names), "genes.slow")
         for name in names:
             require_name(name, "genes.slow")

@@ -43,7 +43,7 @@ class Budget:
         second while they are counted.
     """
 
-    def __init__(self, work: int, seconds: float, calls: int = 2_000_000) -> None:
+    def __init__(self, work: int, seconds: float, calls: int = 1_000_000) -> None:
         #: What is left, in units of work.
         self.left = self._work = work
         #: Whether the clock has struck.

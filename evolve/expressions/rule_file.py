@@ -245,8 +245,9 @@ def _fields(
     strange = [quoted(k) for k in fields if k not in (*required, *optional)]
     missing = [repr(k) for k in required if k not in fields]
     if strange or missing:
+        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
         what = [f"lacks {', '.join(missing)}"] * bool(missing) + [
-            f"has unknown {', '.join(strange)}"
+            f"has unknown {', '.join(strange[:5])}{more}"
         ] * bool(strange)
         raise UserError(
             f"{who} {' and '.join(what)}. "

@@ -28,8 +28,8 @@ from tests.support.random_rules import FINITE, expressions
 
 pre, post, w = names("pre post w")
 
-#: Rules of each kind; CI reads back a cut of the 100,000 that were tried.
-RULES = int(os.environ.get("HEBBARIUM_TEST_RULES", 24))
+#: Rules of each kind: a cut, HEBBARIUM_TEST_RULES asks for more.
+RULES = int(os.environ.get("HEBBARIUM_TEST_RULES", 12))
 
 
 def check(rule: Rule) -> None:
@@ -73,7 +73,7 @@ def test_every_simplified_rule_is_read_back(kind):
     rng = np.random.default_rng(7)
     slow = tuple(Slow(n.removeprefix("d_"), sympy.Integer(0)) for n in grid.outputs[1:])
     done = 0
-    while done < RULES // 8:
+    while done < RULES // 3:
         graph = express(grid, random_genome(grid, rng)).graph
         if 3 < len(graph.nodes) < 15:
             check(simplify_rule(to_rule(graph, "r", slow)).rule)
@@ -122,7 +122,7 @@ DEEP = {
 
 
 @pytest.mark.parametrize("steps", DEEP.values(), ids=DEEP)
-@pytest.mark.parametrize("depth", [30, 64, 120])
+@pytest.mark.parametrize("depth", [64, 120])
 def test_deep_rules_are_read_back_and_exported(steps, depth):
     rule = chain(depth, *steps)
     check(rule)
