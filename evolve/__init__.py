@@ -21,6 +21,10 @@ A name is imported when it is first used. JAX is imported by what needs it: netw
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from evolve.siblings import keep_together
+
+keep_together()
+
 if TYPE_CHECKING:
     from evolve.api.export import export, find_rule
     from evolve.api.load_run import StoredRun, load_run
