@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from evolve.commands.check import check
 from evolve.commands.hardware_cli import app as hardware_app
 from evolve.commands.load import Load
 from evolve.commands.presets import preset_file, presets
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 
 app.add_typer(hardware_app, name="hardware")
+app.command()(check)
 app.command()(presets)
 
 Folder = Annotated[

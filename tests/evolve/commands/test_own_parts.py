@@ -114,6 +114,7 @@ WRONG = [
     (["run", TASK], r"There is no task 'slow_teacher'"),
     (["run", "pca", "--set", "load=['tasks.py']"], r"only records"),
     (["run", "--config", "mine.toml"], r"runs only where you name it: give --load /nowhere/x\.py"),
+    (["check", "none.py"], r"There is no file .*none\.py"),
     (["run", "--preset", "mettler2021"], r"no preset 'mettler2021'. Did you mean 'mettler2021_pca'"),
     (["run", "--preset", "elise", "--config", "mine.toml"], r"Give one of them"),
     (["run", "--config", "runs/elise.toml"], r"no file runs/elise\.toml.*--preset elise"),
@@ -133,7 +134,43 @@ def test_presets_are_listed_with_a_line_each_and_can_be_printed(folder):
     lines = hebbarium(folder, "presets", load=()).stdout.splitlines()
     assert {line.split()[0] for line in lines[: len(files)]} == set(files)
     for line in lines[: len(files)]:
-        assert len(line) <= 115 and line.endswith(".") and line.count(". ") == 0
+        assert len(line) <= 115 and line.endswith(".")
     assert hebbarium(folder, "presets", "elise", load=()).stdout == files["elise"]
     rows = json.loads(hebbarium(folder, "presets", "--json", load=()).stdout)["presets"]
     assert {row["preset"]: row["settings"]["task"] for row in rows}["mettler2021_pca"] == "pca"
+
+
+def test_check_says_that_good_parts_keep_their_promises(folder):
+    done = hebbarium(folder, "check", f"{RULE}.py", f"{TARGET}.py", load=(TASK,))
+    lines = done.stdout.splitlines()
+    assert [line.split(",")[0] for line in lines if not line.startswith("  ")] == [
+        f"rule {RULE}",
+        f"export target {TARGET}",
+        lines[-1],
+    ]
+    assert re.fullmatch(r"\d+ checks passed", lines[-1])
+    assert len([line for line in lines if line.startswith("  ok   ")]) == int(lines[-1].split()[0])
+    rows = json.loads(hebbarium(folder, "check", f"{TASK}.py", "--json", load=()).stdout)
+    assert rows["failed"] == 0, rows
+    names = " ".join(row["name"] + " " + row["promise"] for row in rows["checks"])
+    for words in ("frozen scores 0", "splits share", "every profile", "time of a rule"):
+        assert words in names
+
+
+def test_check_finds_what_is_wrong_with_a_task(folder):
+    text = (folder / f"{TASK}.py").read_text()
+    spoilt = {
+        "draw.rng.normal(size=(options.steps": "np.random.default_rng(1).normal(size=(options.steps",
+        "draw.rng.normal(size=(2,": "np.random.default_rng(2).normal(size=(2,",
+        "import jax.numpy as jnp": "import jax.numpy as jnp\nimport numpy as np",
+        "an example, 2026": "",
+    }
+    for good, bad in spoilt.items():
+        assert good in text
+        text = text.replace(good, bad)
+    (folder / "spoilt.py").write_text(text)
+    done = hebbarium(folder, "check", "spoilt.py", load=(), check=1)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("  FAIL")]
+    assert any("splits share" in line for line in failed), done.stdout
+    assert any("documented: `reference` is empty" in line for line in failed)
+    assert re.search(r"\d+ checks, 2 failed", done.stdout)
