@@ -15,8 +15,12 @@ LONGEST = 60
 
 
 def check(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Your own Python files; executed.")
+    parts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|NAME...",
+            help="Your own Python files, which are executed; or names of parts that are there.",
+        ),
     ],
     load: Load = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")] = False,
@@ -24,22 +28,19 @@ def check(
     """Check your own rules, tasks, profiles and targets; exit code 1 if a check fails."""
     from json import dumps
 
-    from evolve.config.own_parts import load_parts, registries
     from substrate.devices import configure
 
     configure()
     rows = []
-    for own in load_parts(*files):
-        for registry, parts in zip(registries(), own.parts, strict=True):
-            for part in parts:
-                if not json:
-                    print(f"{registry.noun} {part.name}, {own.path}", flush=True)
-                for finding in findings(part, own.about):
-                    row = {"file": str(own.path), "kind": registry.noun, "name": part.name}
-                    promise = {"promise": finding.name, "ok": finding.ok, "detail": finding.detail}
-                    rows.append({**row, **promise})
-                    if not json:
-                        print(_line(finding))
+    for kind, part, where, about in [entry for word in parts for entry in _meant(word)]:
+        if not json:
+            print(f"{kind} {part.name}, {where}", flush=True)
+        for finding in findings(part, about):
+            row = {"from": where, "kind": kind, "name": part.name}
+            promise = {"promise": finding.name, "ok": finding.ok, "detail": finding.detail}
+            rows.append({**row, **promise})
+            if not json:
+                print(_line(finding), flush=True)
     failed = sum(not row["ok"] for row in rows)
     if json:
         print(dumps({"checks": rows, "failed": failed}))
@@ -49,13 +50,33 @@ def check(
         raise typer.Exit(1)
 
 
-def findings(part: Any, about: str) -> "list[Finding]":
+def _meant(word: str) -> list[tuple[str, Any, str, str | None]]:
+    """The parts that a person means: their kind, the part, where it is from, and the docstring of its file."""
+    from evolve.config.own_parts import load_parts, registries
+
+    if not Path(word).exists():
+        named: list[tuple[str, Any, str, str | None]] = [
+            (r.noun, r[word], r.source(word) or "Hebbarium's own", None)
+            for r in registries()
+            if word in r
+        ]
+        if named:
+            return named
+    (own,) = load_parts(word)
+    return [
+        (registry.noun, part, str(own.path), own.about)
+        for registry, parts in zip(registries(), own.parts, strict=True)
+        for part in parts
+    ]
+
+
+def findings(part: Any, about: str | None) -> "list[Finding]":
     """The promises of a part, and whether each is kept.
 
     Parameters
     ----------
     about
-        The docstring of its file.
+        The docstring of its file, if that is known.
     """
     from evolve.exports import Target
     from evolve.running import contracts
@@ -75,9 +96,9 @@ def findings(part: Any, about: str) -> "list[Finding]":
     return [documented, *check_part(part)]
 
 
-def _undocumented(part: Any, about: str) -> list[str]:
+def _undocumented(part: Any, about: str | None) -> list[str]:
     """What a reader would miss."""
-    missing = [] if about.strip() else ["the file has no docstring"]
+    missing = ["the file has no docstring"] if about is not None and not about.strip() else []
     for name in ("reference", "asks", "solved", "summary"):
         if not getattr(part, name, "said").strip():
             missing.append(f"`{name}` is empty")

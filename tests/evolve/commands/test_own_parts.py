@@ -150,6 +150,8 @@ def test_check_says_that_good_parts_keep_their_promises(folder):
     ]
     assert re.fullmatch(r"\d+ checks passed", lines[-1])
     assert len([line for line in lines if line.startswith("  ok   ")]) == int(lines[-1].split()[0])
+    by_name = hebbarium(folder, "check", TARGET, load=(TARGET,)).stdout
+    assert by_name.startswith(f"export target {TARGET}, ") and by_name.endswith("checks passed\n")
     rows = json.loads(hebbarium(folder, "check", f"{TASK}.py", "--json", load=()).stdout)
     assert rows["failed"] == 0, rows
     names = " ".join(row["name"] + " " + row["promise"] for row in rows["checks"])
