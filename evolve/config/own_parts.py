@@ -63,6 +63,12 @@ def load_parts(*paths: Path | str) -> tuple[OwnFile, ...]:
     ------
     UserError
         If a file is not there, ends with an error, defines nothing, or defines a part whose name is taken.
+
+    >>> from evolve import load_parts
+    >>> load_parts("my_task.py")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    substrate.errors.UserError: There is no file ...my_task.py to load. Give the path of a Python file of yours.
     """
     return tuple(_load(Path(path).expanduser().resolve()) for path in paths)
 
