@@ -6,6 +6,7 @@ configuration or an artifact does: those record which files there were, with a h
 
 import hashlib
 import linecache
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -97,7 +98,7 @@ def require_loaded(records: Sequence[str]) -> None:
         if now is None:
             raise UserError(
                 f"This was made with your own file {path}. It is a program, and runs only where you name it: "
-                f"give --load {path}"
+                f"give --load {shlex.quote(path)} (in Python, load_parts({path!r}) before)."
             )
         if str(now) != record:
             raise UserError(
