@@ -12,7 +12,8 @@ Rules: `Rule`, `Slow`, `names`, `PRE`, `POST`, `W`, `VOCABULARY`, `RULES`, `find
 commands do: `run` (a `RunConfig` in, a `Run` out), `rank`, `export` (to one of `TARGETS`), `load_run` (gives a
 `StoredRun`). Own scores: `Search` (of a `SearchConfig`), which gives `Proposal`s and a `SearchResult`. Networks and
 tasks: `Network`, `simulate` (of an `Episode`, with a `Reading`, to a `Trace`), `lower`; `Family`, `Setting`,
-`Options`, `Draw`, `Instance`, `Outcome`; `FAMILIES`, `PROFILES`. What a person got wrong is a `UserError`.
+`Options`, `Draw`, `Instance`, `Outcome`; `FAMILIES`, `PROFILES`; `load_parts` takes in those of your own files. What
+a person got wrong is a `UserError`.
 
 A name is imported when it is first used. JAX is imported by what needs it: networks, tasks, and the checks of a
 `RunConfig`.
@@ -21,12 +22,17 @@ A name is imported when it is first used. JAX is imported by what needs it: netw
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from evolve.siblings import keep_together
+
+keep_together()
+
 if TYPE_CHECKING:
     from evolve.api.export import export, find_rule
     from evolve.api.load_run import StoredRun, load_run
     from evolve.api.rank import rank
     from evolve.api.run import Run, run
     from evolve.api.search import Search, SearchResult
+    from evolve.config.own_parts import load_parts
     from evolve.config.run_config import RunConfig
     from evolve.config.search_config import SearchConfig
     from evolve.exports import TARGETS
@@ -50,6 +56,7 @@ _MODULES = {
     "evolve.api.rank": ("rank",),
     "evolve.api.run": ("Run", "run"),
     "evolve.api.search": ("Search", "SearchResult"),
+    "evolve.config.own_parts": ("load_parts",),
     "evolve.config.run_config": ("RunConfig",),
     "evolve.config.search_config": ("SearchConfig",),
     "evolve.exports": ("TARGETS",),
@@ -99,6 +106,7 @@ __all__ = [
     "W",
     "export",
     "find_rule",
+    "load_parts",
     "load_run",
     "lower",
     "names",

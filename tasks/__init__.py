@@ -1,6 +1,7 @@
-"""Task families: one file each, found by discovery."""
+"""Task families: one file each, found when somebody looks."""
 
-from substrate.registry import discover
+from substrate.registry import Registry
 from tasks.base import Family
 
-FAMILIES = discover("tasks", "FAMILY", Family)
+#: Every task family by name, with those of installed packages and of a person's own files.
+FAMILIES = Registry("task", "tasks", "FAMILY", Family, "hebbarium.tasks")

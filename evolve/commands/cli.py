@@ -5,7 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from evolve.commands.check import check
 from evolve.commands.hardware_cli import app as hardware_app
+from evolve.commands.load import Load
+from evolve.commands.presets import preset_file, presets
 
 app = typer.Typer(
     name="hebbarium",
@@ -16,6 +19,8 @@ app = typer.Typer(
 )
 
 app.add_typer(hardware_app, name="hardware")
+app.command()(check)
+app.command()(presets)
 
 Folder = Annotated[
     Path, typer.Option("--runs", envvar="HEBBARIUM_RUNS", help="Where runs are kept.")
@@ -35,6 +40,9 @@ ENGINES = "What evaluates: auto (the cheaper one by estimate), interpreter or co
 def run(
     task: Annotated[str | None, typer.Argument(help="Task family; see `hebbarium tasks`.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Settings of a published search; see `hebbarium presets`.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides instances and search.")] = None,
     seeds: Annotated[
         int | None,
@@ -55,6 +63,7 @@ def run(
     ] = None,
     engine: Annotated[str | None, typer.Option(help=ENGINES)] = None,
     set_: Settings = None,
+    load: Load = None,
     runs: Folder = RUNS,
     json: Json = False,
 ) -> None:
@@ -65,10 +74,12 @@ def run(
     """
     from evolve.commands.run import launch
     from evolve.config.run_config import RunConfig
-    from evolve.config.settings import load, merge, setting, validated
+    from evolve.config.settings import load as read_settings
+    from evolve.config.settings import merge, setting, validated
     from evolve.report import display
 
-    settings: dict[str, Any] = load(config) if config else {}
+    config = preset_file(preset, config) if preset or config else None
+    settings: dict[str, Any] = read_settings(config) if config else {}
     flags = {
         "task": task,
         "seed": seed,
@@ -123,13 +134,15 @@ def rank(
     ] = "ideal",
     engine: Annotated[str, typer.Option(help=ENGINES)] = "auto",
     set_: Settings = None,
+    load: Load = None,
     runs: Folder = RUNS,
     json: Json = False,
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
-    from evolve.commands.rank import configuration, ranking, ranking_on_chip
+    from evolve.commands.rank import configuration, ranking, ranking_on_chip, require_task
     from evolve.report import display
 
+    require_task(task, rules, runs)
     config = configuration(task, seed, hardware, engine, set_ or [])
     if not config.profile.ideal:
         from evolve.report.hardware import chip_record, show_chips
@@ -159,6 +172,7 @@ def list_runs(runs: Folder = RUNS, json: Json = False) -> None:
 @app.command()
 def rules(
     name: Annotated[str | None, typer.Argument(help="Show one rule in full.")] = None,
+    load: Load = None,
     json: Json = False,
 ) -> None:
     """List the rules zoo."""
@@ -170,6 +184,7 @@ def rules(
 @app.command()
 def tasks(
     name: Annotated[str | None, typer.Argument(help="Show one family with its options.")] = None,
+    load: Load = None,
     json: Json = False,
 ) -> None:
     """List the task families."""
@@ -187,6 +202,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; printed if not given.")
     ] = None,
+    load: Load = None,
     runs: Folder = RUNS,
 ) -> None:
     """Write a rule as code or text for use elsewhere."""

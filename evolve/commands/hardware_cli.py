@@ -6,6 +6,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from evolve.commands.load import Load
+
 app = typer.Typer(help="List hardware profiles; sweep one rule over formats.", add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
@@ -13,7 +15,7 @@ Number = TypeVar("Number", int, float)
 
 
 @app.callback(invoke_without_command=True)
-def profiles(context: typer.Context, json: Json = False) -> None:
+def profiles(context: typer.Context, load: Load = None, json: Json = False) -> None:
     """List the hardware profiles."""
     if context.invoked_subcommand is not None:
         return
@@ -27,7 +29,7 @@ def profiles(context: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A profile.")]) -> None:
+def show(name: Annotated[str, typer.Argument(help="A profile.")], load: Load = None) -> None:
     """Show one profile with the source of every figure."""
     from evolve.report.hardware import show_profile
 
@@ -50,6 +52,7 @@ def sweep(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any setting; repeatable."),
     ] = None,
+    load: Load = None,
     runs: Annotated[
         Path, typer.Option("--runs", envvar="HEBBARIUM_RUNS", help="Where runs are kept.")
     ] = Path("runs"),

@@ -1,6 +1,8 @@
 """What `hebbarium rank` and `export` do: find rules by name, set them side by side, write them out."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +10,46 @@ from evolve.config.forecast import require_room_to_rank
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import merge, setting, validated
 from evolve.evaluation.arena import Arena
-from evolve.exports import export
+from evolve.exports import TARGETS, export
 from evolve.ranking import engine
 from evolve.ranking.compare import difference, rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
 from evolve.ranking.table import Table
 from evolve.running.select_champion import baselines
-from evolve.tracking.find_rule import find_rule_file, find_rules
+from evolve.tracking.find_rule import find_rule_file, find_rules, split
 from evolve.tracking.store import Store
 from rules_zoo import RULES
 from substrate.devices import configure
+from substrate.errors import UserError, unknown
 from substrate.rule import Rule
 from tasks import FAMILIES
 
 #: Rules as `find_rules` takes them, or none to take those of the zoo.
 Wanted = str | Iterable[str | Rule] | None
+
+
+def require_task(task: str, names: str | None, folder: Path) -> None:
+    """Refuse a task that is not there; where one of the named champions was found on it, say which file has it.
+
+    Raises
+    ------
+    UserError
+        Saying which tasks there are, and what to load.
+    """
+    if task not in FAMILIES:
+        missing, hints = unknown("task", task, FAMILIES), []
+        for name in split(names or ""):
+            with suppress(UserError):
+                provenance = find_rule_file(name, Store(folder)).provenance
+                hints += [_made_with(provenance)] if provenance.get("task") == task else []
+        raise UserError(f"{missing}{''.join(hints[:1])}")
+
+
+def _made_with(provenance: Mapping[str, str]) -> str:
+    """What a champion says of the files of a person that were loaded when it was found."""
+    files = [one.rpartition(" sha256:")[0] for one in provenance.get("load", "").split("; ")]
+    given = " ".join(f"--load {shlex.quote(file)}" for file in files if file)
+    return f" The champion was found with {given}" if given else ""
 
 
 def configuration(
@@ -80,4 +107,6 @@ def _wanted(names: Wanted, folder: Path | None, arena: Arena) -> dict[str, Rule]
 def exported(name: str, target: str, folder: Path | None) -> str:
     """A rule as the text of a target, with what its run or file says of where it comes from."""
     rule, provenance = find_rule_file(name, Store(folder) if folder else None)
+    if target not in TARGETS and "load" in provenance:
+        raise UserError(f"{unknown('export target', target, TARGETS)}{_made_with(provenance)}")
     return export(rule, target, provenance)

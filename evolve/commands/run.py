@@ -26,6 +26,7 @@ from evolve.tracking.signals import signals_held
 from evolve.tracking.store import Store
 from substrate.devices import configure
 from substrate.errors import UserError
+from tasks import FAMILIES
 
 #: Points a metric of a run among several: each costs a tenth of a millisecond, as much as to evaluate a rule.
 POINTS = 40
@@ -158,7 +159,9 @@ def _saying_what_is_kept(view: RunView, folder: Path) -> Iterator[list[RunLog]]:
 def _tags(config: RunConfig) -> dict[str, str]:
     packages = ("hebbarium", "jax", "numpy", "sympy", "deap", "mlflow")
     versions = {f"version.{name}": version(name) for name in packages}
+    own = {"load": "\n".join(config.load), "task_from": FAMILIES.source(config.task)}
     return {
+        **{name: value for name, value in own.items() if value},
         "task": config.task,
         "seed": str(config.seed),
         "hardware": config.hardware,

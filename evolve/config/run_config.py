@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from evolve.config.own_parts import recorded, require_loaded
 from evolve.config.settings import merge, validated
 from evolve.expressions.naming import require_few, require_name
 from evolve.search.variation import Variation
@@ -162,6 +163,22 @@ class RunConfig(Closed):
     stop: Stop = Stop()
     instances: Instances = Instances()
     constants: Constants = Constants()
+    load: tuple[str, ...] = Field(
+        default_factory=recorded,
+        description="your own files that --load has named, with a hash of each; a record, and no way to load them",
+    )
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is sent to another process: the settings, and nothing that was made from a person's own files."""
+        state = super().__getstate__()
+        own = type(self).model_fields
+        return {**state, "__dict__": {k: v for k, v in state["__dict__"].items() if k in own}}
+
+    @field_validator("load")
+    @classmethod
+    def _loaded(cls, records: tuple[str, ...]) -> tuple[str, ...]:
+        require_loaded(records)
+        return records
 
     @model_validator(mode="before")
     @classmethod

@@ -1,14 +1,14 @@
-"""How does a rule leave? As text for other programs: one file a target, found by discovery."""
+"""How does a rule leave? As text for other programs: one file a target, found when somebody looks."""
 
 from collections.abc import Mapping
 
 from evolve.exports.base import Target as Target
 from substrate.errors import unknown
-from substrate.registry import discover
+from substrate.registry import Registry
 from substrate.rule import Rule
 
-#: Every target by name.
-TARGETS: Mapping[str, Target] = discover("evolve.exports", "TARGET", Target)
+#: Every target by name, with those of installed packages and of a person's own files.
+TARGETS = Registry("export target", "evolve.exports", "TARGET", Target, "hebbarium.exports")
 
 
 def export(rule: Rule, target: str, provenance: Mapping[str, str] | None = None) -> str:

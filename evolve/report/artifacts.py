@@ -37,6 +37,7 @@ def write_artifacts(log: RunLog, result: Result) -> None:
         "run": log.id,
         "task": result.config.task,
         "seed": str(result.config.seed),
+        **({"load": "; ".join(result.config.load)} if result.config.load else {}),
         "test score": f"{row.score:.4f} [{row.low:.4f}, {row.high:.4f}], n = {row.n}",
     }
     final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 
+from evolve.config.own_parts import load_recorded
 from evolve.config.run_config import RunConfig
 from evolve.running.finding import Find, Finding
 from evolve.running.interrupt import Interrupt, StopSignal
@@ -89,6 +90,7 @@ def _share(
 ) -> list[Result]:
     """What one process does."""
     configure(cores=1)
+    load_recorded(configs[0].load)
     return run_together(configs, [LinkLog(link, seed) for seed in seeds], founder, link)
 
 

@@ -1,4 +1,4 @@
-"""Hardware profiles: one file each, found by discovery, and the code that applies them to synapses."""
+"""Hardware profiles: one file each, found when somebody looks, and the code that applies them to synapses."""
 
 from substrate.hardware._admission import admissible as admissible
 from substrate.hardware._admission import as_implemented as as_implemented
@@ -14,9 +14,12 @@ from substrate.hardware._spec import PARAMETERS as PARAMETERS
 from substrate.hardware._spec import changed as changed
 from substrate.hardware._spec import parse
 from substrate.hardware.base import Profile as Profile
-from substrate.registry import discover
+from substrate.registry import Registry
 
-PROFILES = discover("substrate.hardware", "PROFILE", Profile)
+#: Every profile by name, with those of installed packages and of a person's own files.
+PROFILES = Registry(
+    "hardware profile", "substrate.hardware", "PROFILE", Profile, "hebbarium.hardware"
+)
 
 
 def profile(text: str) -> Profile:
