@@ -49,11 +49,10 @@ def from_rule(rule: Rule) -> Graph:
     """Write a rule's equations as a graph, its constants as numbers."""
     nodes: list[Node] = []
     index: dict[Node, int] = {}
+    values = {symbol: rule.constants[str(symbol)] for symbol in names(" ".join(rule.constants))}
 
     def leaf(value: sympy.Expr) -> Operand:
-        if value.is_Symbol and value.name not in rule.constants:
-            return str(value.name)
-        return Number(float(rule.constants[value.name] if value.is_Symbol else value))
+        return str(value) if value.is_Symbol else Number(float(value))
 
     def apply(function: str, operands: tuple[Operand, ...]) -> Operand:
         node = Node(function, operands[0], operands[-1])

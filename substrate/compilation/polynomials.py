@@ -14,12 +14,12 @@ once more for the rounding of a large coefficient), so
 
 The rule's own instructions obey the same bound, but keep more where they subtract before they multiply:
 (pre - post)**4 at (100.1, 100) is 1e-4, and the bound of its polynomial is (100.1 + 100)**4 11 u = 1e3. Where all
-signals are at most 1 the bound is (2 d + 3) u times the sum of the coefficients, single precision at the scale of the
-rule; it grows with the d-th power of the signals. So a search may use polynomials only where what the synapses observe
-is within `LARGEST_SIGNAL` before learning: data about 0 with a spread of about 1, whose largest values are rare, as in
-`pca`, or activities in [0, 1]. Rates in Hz, counts and keys follow the instructions;
-`evolve.evaluation.signal_range` decides. Weights have no such limit: a rule that keeps them near the scale of its data
-keeps the bound, and one that does not diverges at `substrate.synapses.LIMIT`, multiplied out or not.
+signals are at most 1 the bound is (2 d + 3) u times the sum of the coefficients, single precision at the scale of
+the rule; it grows with the d-th power of the signals. So a search may use polynomials only where what the synapses
+observe is within `LARGEST_SIGNAL` before learning: data about 0 with a spread of about 1, whose largest values are
+rare, as in `pca`, or activities in [0, 1]. Rates in Hz, counts and keys follow the instructions;
+`evolve.evaluation.signal_range` decides. Weights have no such limit: a rule that keeps them near the scale of its
+data keeps the bound, and one that does not diverges at `substrate.synapses.LIMIT`, multiplied out or not.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
