@@ -14,12 +14,10 @@ from substrate.compilation.interpreter import Machine
 from substrate.compilation.lowering import lower
 from substrate.compilation.polynomials import LARGEST_SIGNAL, Polynomials
 from substrate.rule import Rule, Slow
-from substrate.simulate import Episode, Reading, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 from substrate.synapses import Synapses
 from substrate.vocabulary import VOCABULARY, names
 from tasks.base import Setting
-
-_NOTHING = Reading(lambda episode, state: (), lambda gathered, episode, step: ())
 
 
 def exact_machines(
@@ -62,7 +60,7 @@ def _largest(setting: Setting, episodes: Episode, observed: Sequence[str]) -> fl
     rate = jnp.zeros((INSTANCES_PER_GROUP, 1))
 
     def one(episode: Any) -> jax.Array:
-        state = simulate(setting.network, plasticity, episode, rate, _NOTHING, 1).state
+        state = simulate(setting.network, plasticity, episode, rate, NO_READING, 1).state
         parts = jax.tree.leaves(state, is_leaf=lambda part: isinstance(part, Synapses))
         kept = [v for p in parts if isinstance(p, Synapses) for v in p.slow.values()]
         return jnp.max(jnp.stack([jnp.max(v) for v in kept]))
