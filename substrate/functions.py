@@ -1,17 +1,46 @@
 """What a rule may compute: every function in its JAX and SymPy forms, as one table.
 
+What a rule means
+-----------------
+An equation is a function of real numbers. The genome, the graph, the SymPy expression, its simplified form and the
+text that is read back are equal as such: x - x is 0 and x / x is 1. `PRIMITIVES` are defined for all real numbers.
+Only rules that people write use `exp`, `sqrt` and `reciprocal`; sqrt has no value below 0, reciprocal none at 0.
+
 The protected division is the rational function
 
-    pdiv(a, b) = a b / (b**2 + 1e-6)
+    pdiv(a, b) = a b / (b**2 + 1e-6) = a / (b + 1e-6 / b)
 
 which is a / b wherever |b| is well above 1e-3 and 0 at b = 0. It has no branch, so it means the same in a
-simulator, on a chip, in SymPy and in exact arithmetic.
+simulator, on a chip, in SymPy and in exact arithmetic. It is computed in the second form, in which nothing overflows
+whose value does not.
+
+How it is computed
+------------------
+Every form that runs (interpreter, polynomials, compiled rule, exported code) computes in float32 unless it is given
+something wider. Where two forms add or multiply in another order, they differ by their rounding and no more:
+
+- Every operation rounds to the nearest number, a relative error of at most u = 2**-24; `tanh` and `exp` of at most
+  8 u, `div` of at most 4 u. A product and the sum that it goes into may round together, once.
+- Numbers nearer to 0 than 2**-126 count as 0. NumPy keeps them.
+- A power is a product: w**n is computed by squaring, with at most 2 n roundings. The exported code leaves this to
+  NumPy, which rounds less.
+- What exceeds the largest number, 3.4e38, is infinite, with its sign. Infinity goes on by limits: tanh(inf) = 1,
+  step(inf) = 1, min(inf, x) = x, div(x, inf) = 0. What has no limit (inf - inf, 0 * inf, inf / inf) is NaN, and so
+  is a function without a value.
+- NaN is never hidden: each function of NaN is NaN, also `min`, `max` and `step`.
+- Infinity and NaN are no errors inside a rule. A lane has diverged, and its score is the worst, where at the end of
+  a chunk of steps a weight is NaN or not within `substrate.synapses.LIMIT`, or another part of the state is NaN or
+  infinite.
+
+On a chip with fixed point, the arithmetic is that of `substrate.hardware`: it saturates, and has neither infinity
+nor NaN.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import jax
 import jax.numpy as jnp
 import sympy
 from jax import Array
@@ -49,7 +78,20 @@ class Function:
 
 
 def _step(a: Array) -> Array:
-    return jnp.where(a > 0, 1.0, 0.0).astype(a.dtype)
+    return jnp.where(jnp.isnan(a), a, jnp.where(a > 0, 1.0, 0.0).astype(a.dtype))
+
+
+@jax.custom_jvp
+def _div(a: Array, b: Array) -> Array:
+    return jnp.divide(a, b + jnp.divide(EPSILON, b))
+
+
+@_div.defjvp
+def _div_slope(values: tuple[Array, Array], changes: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The slopes of the first form, since those of the second are NaN at b = 0."""
+    (a, b), (da, db) = values, changes
+    share = 1 / (b * b + EPSILON)
+    return _div(a, b), _div(da, b) + a * share * (2 * EPSILON * share - 1) * db
 
 
 def _plain(head: type[sympy.Expr]) -> Callable[..., sympy.Expr]:
@@ -65,7 +107,7 @@ _TABLE = (
     Function("add", 2, jnp.add, lambda a, b: a + b, commutative=True),
     Function("sub", 2, jnp.subtract, lambda a, b: a - b),
     Function("mul", 2, jnp.multiply, lambda a, b: a * b, commutative=True),
-    Function("div", 2, lambda a, b: a * b / (b * b + EPSILON), pdiv),
+    Function("div", 2, _div, pdiv),
     Function("min", 2, jnp.minimum, _extremum(sympy.Min), commutative=True),
     Function("max", 2, jnp.maximum, _extremum(sympy.Max), commutative=True),
     Function("abs", 1, jnp.abs, _plain(sympy.Abs)),

@@ -27,6 +27,7 @@ from evolve.evaluation.layout import FOREVER, Layout, ScheduledRule
 from evolve.evaluation.pending import PendingScores, Running, wait
 from evolve.evaluation.race import Course, Race
 from evolve.evaluation.resident import ResidentEpisodes
+from evolve.evaluation.signal_range import exact_machines
 from substrate.compilation.graph import Graph, from_rule
 from substrate.compilation.interpreter import DoesNotFit, Machine
 from substrate.compilation.polynomials import Polynomials
@@ -65,7 +66,8 @@ class Interpreter:
         slow: tuple[Slow, ...] = (),
     ) -> None:
         self.arenas = (arenas,) if isinstance(arenas, Arena) else tuple(arenas)
-        self.machines = (machines,) if isinstance(machines, Machine) else tuple(machines)
+        given = (machines,) if isinstance(machines, Machine) else machines
+        self.machines = exact_machines(given, self.arenas)
         self.outputs, self.slow = outputs, slow
         devices = jax.devices()
         self.width = max(WIDTH, capacity)

@@ -1,7 +1,9 @@
 """Python: a module that needs only NumPy, and not even that for plain arithmetic.
 
-The generated functions broadcast and keep the precision of the arrays that they get: every number
-in them is a Python number, which NumPy 2 treats as weak.
+The generated functions broadcast and keep the precision of the arrays that they get: every number in them is a
+Python number, which NumPy 2 treats as weak. Arguments are multiplied by 1.0 first, so that counts and booleans become
+float64 and do not wrap around. What is inf and what is NaN is said in `substrate.functions`; given plain Python
+numbers, Python raises OverflowError or ZeroDivisionError where arrays hold inf.
 """
 
 import keyword
@@ -32,8 +34,9 @@ _FUNCTIONS = {
 _DIV = f'''
 
 def _div(a, b):
-    """Division that is 0 at b = 0 and a / b elsewhere."""
-    return a * b / (b * b + {EPSILON!r})
+    """Division that is 0 at b = 0 and a / b elsewhere: a b / (b**2 + {EPSILON!r}) without overflow."""
+    with numpy.errstate(divide="ignore", over="ignore"):
+        return a / (b + numpy.divide({EPSILON!r}, b))
 '''
 
 _SCOPES = {
@@ -43,14 +46,15 @@ _SCOPES = {
     "global": "one for the network",
 }
 
-_TAKEN = ("numpy", "_div", "__debug__")
+_TAKEN = ("numpy", "_div", "unused", "__debug__")
 
 
 def render(rule: Rule, provenance: Mapping[str, str]) -> str:
     """Write a module with `dw`, a function `d_NAME` for every slow variable NAME, and `INITIAL`.
 
-    Several projections give `dw_PROJECTION` each. Names that Python keeps for itself get an
-    underscore. Importing the module executes nothing but definitions.
+    Several projections give `dw_PROJECTION` each. Every function may be given all observables by name, and ignores
+    those that it does not read. Names that Python keeps for itself get an underscore. Importing the module executes
+    nothing but definitions.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
     if rule.slow:
         initial = ", ".join(f'"{names[s.name]}": {float(s.initial)!r}' for s in rule.slow)
         body = f"\n#: Slow variables before the first step.\nINITIAL = {{{initial}}}\n{body}"
-    if "_div(" in body:
+    if "_div(" in body:  # before `numpy.` is looked for
         body = _DIV + body
     imports = "\nimport numpy\n" if "numpy." in body else ""
     return f'"""{_docstring(rule, provenance, names)}"""\n{imports}{body}'
@@ -76,8 +80,10 @@ def _function(
 ) -> str:
     """One equation as a function of observables, slow variables, and constants with defaults."""
     read = {str(s) for s in symbols_of(expression)}
-    arguments = [names[n] for n in (*VOCABULARY, *(s.name for s in rule.slow)) if n in read]
-    arguments += [f"{names[n]}={value!r}" for n, value in rule.constants.items() if n in read]
+    given = [names[n] for n in (*VOCABULARY, *(s.name for s in rule.slow)) if n in read]
+    constants = {names[n]: value for n, value in rule.constants.items() if n in read}
+    arguments = [*given, *(f"{n}={value!r}" for n, value in constants.items()), "**unused"]
+    floats = "".join(f"    {n} = 1.0*{n}\n" for n in [*given, *constants])
     if name.startswith("dw"):
         words = "Change of the weights at unit learning rate"
     else:
@@ -87,8 +93,8 @@ def _function(
     lines = "".join(f"    {part} = {given}\n" for part, given in parts.written.items())
     return (
         f"\n\ndef {name}({', '.join(arguments)}):\n"
-        f'    """{words} in one step; arguments broadcast."""\n'
-        f"{lines}    return {text}\n"
+        f'    """{words} in one step; arguments broadcast, and others are ignored."""\n'
+        f"{floats}{lines}    return {text}\n"
     )
 
 

@@ -14,6 +14,7 @@ from evolve.expressions.opaque import Veil
 from evolve.expressions.printer import TEXT, Piece, ordered
 from substrate.compilation.lowering import HEADS
 from substrate.errors import UserError
+from substrate.traversal import postorder, symbols_of
 
 #: Nothing is rearranged beyond this many operators, nor multiplied out beyond this many terms.
 MAX_OPERATORS, MAX_TERMS = 120, 150
@@ -69,9 +70,11 @@ class Search:
         self.memo: dict[Expr, Expr] = {}
         self.sizes: dict[Expr, Size] = {}  # a search meets most forms several times
         self.texts: dict[Expr, Piece] = {}
+        self.divisors: frozenset[Expr] = frozenset()
 
     def run(self, expression: Expr) -> Expr:
         """Try the cheap forms, then the full `simplify` on what they leave."""
+        self.divisors = _divisors(expression)
         cheap = self.best(expression)
         if complexity(cheap).operators > MAX_FULL or not 0 < _nesting(cheap) <= MAX_NESTING:
             return cheap
@@ -82,7 +85,9 @@ class Search:
 
     def _size(self, form: Expr) -> Size:
         if form not in self.sizes:
-            self.sizes[form] = size(self.shown(form), self.texts)
+            extreme, *rest = size(self.shown(form), self.texts)
+            strange = len(_divisors(form) - self.divisors)
+            self.sizes[form] = (extreme + 1000 * strange, *rest)  # type: ignore[assignment]
             self.budget.charge(self._length(form) // MEASURED)
         return self.sizes[form]
 
@@ -160,6 +165,15 @@ def _admitted(restore: Callable[[Expr], Expr], form: Expr | None) -> Iterator[Ex
         yield result
     except (UserError, ArithmeticError):
         return
+
+
+def _divisors(expression: Expr) -> frozenset[Expr]:
+    """The symbols that stand below the line: a form that divides by others may be undefined where the rule is not.
+
+    SymPy writes sign(x) as x/abs(x), which has no value at 0.
+    """
+    below = [n.base for n in postorder(expression) if n.is_Pow and n.exp.is_negative]
+    return frozenset().union(*map(symbols_of, below))
 
 
 def _monic(node: Expr) -> Expr:

@@ -45,27 +45,6 @@ class Graph(NamedTuple):
     outputs: Mapping[str, Operand]
 
 
-def prune(graph: Graph) -> Graph:
-    """Drop the nodes that no output reaches."""
-    reached: set[int] = set()
-    for operand in graph.outputs.values():
-        if isinstance(operand, int):
-            reached.add(operand)
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        if index in reached:
-            reached.update(o for o in graph.nodes[index][1:] if isinstance(o, int))
-    if len(reached) == len(graph.nodes):
-        return graph
-    place = {old: new for new, old in enumerate(sorted(reached))}
-
-    def move(operand: Operand) -> Operand:
-        return place[operand] if isinstance(operand, int) else operand
-
-    kept = (graph.nodes[i] for i in place)
-    nodes = tuple(Node(f, move(a), move(b)) for f, a, b in kept)
-    return Graph(nodes, {name: move(o) for name, o in graph.outputs.items()})
-
-
 def from_rule(rule: Rule) -> Graph:
     """Write a rule's equations as a graph, its constants as numbers."""
     nodes: list[Node] = []

@@ -6,8 +6,10 @@ register. Each lane of the population follows its own instructions, so an instru
 rather than a branch. Instructions run in segments of `SEGMENT`; how many segments run is a number, not a shape, so
 longer rules never recompile and short ones never pay for long ones.
 
-Arithmetic is written as multiply-adds, acc' = (gamma b + alpha) acc + beta b with coefficients 0, 1 and -1, which
-is exact in floating point and needs no selects; other functions are selected one by one.
+Sums are one multiply-add, acc' = alpha acc + beta b with coefficients 1 and -1, so they need no selects and round
+as the sum itself does. Nothing is switched off by a factor 0, since 0 * inf is NaN: where an instruction ignores the
+accumulator or the sum, another value is selected. Products and other functions are selected one by one. So an
+instruction gives what its function in `substrate.functions` gives, infinity and NaN included.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +30,7 @@ SEGMENT = 4
 #: Bits of each part of an instruction but its number.
 BITS = 8
 
-#: Operations that are multiply-adds, with their coefficients (alpha, beta, gamma).
+#: Operations of arithmetic, with their coefficients in gamma acc b + alpha acc + beta b as (alpha, beta, gamma).
 ARITHMETIC = {
     "noop": (1, 0, 0),
     "load": (0, 1, 0),
@@ -37,6 +39,7 @@ ARITHMETIC = {
     "rsub": (-1, 1, 0),
     "mul": (0, 0, 1),
 }
+LOAD, MUL = (list(ARITHMETIC).index(name) for name in ("load", "mul"))
 
 
 class Machine(NamedTuple):
@@ -298,7 +301,9 @@ def _runner(programs: Programs, length: Array, machine: Machine) -> Callable[[Ob
                     codes = alpha[at], beta[at], gamma[at]
                     result = fixed.multiply_add(accumulator, operand, codes)
                 else:
-                    result = (gamma[at] * operand + alpha[at]) * accumulator + beta[at] * operand
+                    left = jnp.where(operation[at] == LOAD, 0.0, accumulator)
+                    result = alpha[at] * left + beta[at] * operand  # `noop` comes with the number 0
+                    result = jnp.where(operation[at] == MUL, accumulator * operand, result)
                 for code, name in selected:
                     value = _function(name, fixed)(accumulator, operand)
                     result = jnp.where(operation[at] == code, value, result)

@@ -43,7 +43,7 @@ def walk(
     Parameters
     ----------
     expression
-        Built from sums, products, powers and the functions of `FUNCTIONS`.
+        Built from sums, products, powers and the functions of `FUNCTIONS`. A power becomes products, by squaring.
     leaf
         Gives the value of a symbol or a number.
     apply

@@ -5,6 +5,21 @@
 A rule that only adds, subtracts and multiplies is expanded, exactly, in integers; its coefficients then run through
 Horner's scheme, variable by variable. That costs a fixed number of multiply-adds and no selects, half as much as
 following the rule's instructions or less, and rules that are equal as formulas round alike.
+
+What is multiplied out may cancel. With u = 2**-24 and degree d, Horner's scheme gives the value of a polynomial whose
+coefficients are off by at most 2 d u (1 + u), relative to each (Higham 2002, section 5.1; once for each variable, and
+once more for the rounding of a large coefficient), so
+
+    |error| <= (2 d + 3) u sum_abc |c_abc| |pre|**a |post|**b |w|**c
+
+The rule's own instructions obey the same bound, but keep more where they subtract before they multiply:
+(pre - post)**4 at (100.1, 100) is 1e-4, and the bound of its polynomial is (100.1 + 100)**4 11 u = 1e3. Where all
+signals are at most 1 the bound is (2 d + 3) u times the sum of the coefficients, single precision at the scale of
+the rule; it grows with the d-th power of the signals. So a search may use polynomials only where what the synapses
+observe is within `LARGEST_SIGNAL` before learning: data about 0 with a spread of about 1, whose largest values are
+rare, as in `pca`, or activities in [0, 1]. Rates in Hz, counts and keys follow the instructions;
+`evolve.evaluation.signal_range` decides. Weights have no such limit: a rule that keeps them near the scale of its
+data keeps the bound, and one that does not diverges at `substrate.synapses.LIMIT`, multiplied out or not.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +36,8 @@ from substrate.compilation.graph import Graph, Number
 from substrate.compilation.interpreter import DoesNotFit
 from substrate.plasticity import Observed
 
+#: Largest magnitude of what synapses observe for which rules are multiplied out; see above.
+LARGEST_SIGNAL = 8.0
 #: Coefficients are smaller than this.
 LARGEST = 2**31
 #: Bits of an exponent in a monomial.

@@ -27,7 +27,7 @@ STEPS, RATE = 300, 0.01
 
 #: Runs in a bare interpreter: a layer of linear neurons around each exported module.
 BARE = """
-import sys, inspect, importlib.util, pathlib
+import sys, importlib.util, pathlib
 import numpy as np
 
 folder = pathlib.Path(sys.argv[1])
@@ -47,11 +47,8 @@ for path in sorted(folder.glob("*.py")):
             "w_norm": np.linalg.norm(w, axis=1)[:, None], "pre_norm": np.linalg.norm(x),
             "lat": (y @ w)[None], "lat_ord": np.cumsum(y[:, None] * w, axis=0), **slow,
         }
-        def call(function):
-            read = inspect.signature(function).parameters.values()
-            return function(**{p.name: seen[p.name] for p in read if p.default is p.empty})
-        change = call(rule.dw)
-        slow = {n: v + call(getattr(rule, "d_" + n)) for n, v in slow.items()}
+        change = rule.dw(**seen)
+        slow = {n: v + getattr(rule, "d_" + n)(**seen) for n, v in slow.items()}
         w = w + rate * change
         weights.append(w)
     results[path.stem] = np.array(weights)
@@ -223,6 +220,56 @@ def test_division_is_protected_as_on_the_platform():
     dw = _module(Rule("r", pdiv(pre, w)))["dw"]
     assert dw(pre=2.0, w=0.0) == 0.0
     assert dw(pre=2.0, w=1e-3) == pytest.approx(2.0 * 1e-3 / (1e-6 + EPSILON), rel=1e-12)
+
+
+def test_division_overflows_only_where_its_value_does():
+    dw = _module(Rule("r", pdiv(pre, w)))["dw"]
+    a, b = np.float32([1e20, 3.0, 0.0, 1e-30]), np.float32([2e20, np.inf, 0.0, 1e-30])
+    np.testing.assert_allclose(dw(pre=a, w=b), [0.5, 0, 0, 1e-54], rtol=1e-6, atol=1e-40)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.bool_, int, bool])
+@pytest.mark.parametrize("dw", [pre**2 * post - w, -pre, pre - post, post * (pre - post * w)])
+def test_counts_and_spikes_are_numbers(kind, dw):
+    change = _module(Rule("r", dw))["dw"]
+    given = {n: kind(v) for n, v in zip(SEEN, (200, 100, 1), strict=True)}
+    real = {n: float(v) for n, v in given.items()}
+    assert change(**given) == change(**real) == float(dw.subs(real))
+    assert change(**{n: np.full((2, 3), v) for n, v in given.items()}).dtype == np.float64
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_known_rule_leaves_as_text_or_is_refused_with_a_reason(rule, target):
+    try:
+        text = export(rule, target)
+    except UserError as refusal:
+        assert target in ("bss2", "loihi") and rule.name in str(refusal)
+        assert len(str(refusal)) > 40
+    else:
+        assert text.endswith("\n") and len(text) > 20
+
+
+@pytest.mark.parametrize("dw", [sympy.Integer(0), sympy.Integer(2), w, pre * post])
+def test_every_function_can_be_given_all_observables(dw):
+    change = _module(Rule("r", dw))["dw"]
+    assert change(pre=2.0, post=3.0, w=5.0) == float(dw.subs({pre: 2, post: 3, w: 5}))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("exponent", [64, 65, 128, 1000, -65])
+def test_any_power_leaves_as_text_or_is_refused_with_a_reason(target, exponent):
+    rule = Rule("r", pre + w**exponent)
+    try:
+        text = export(rule, target)
+    except UserError as refusal:
+        assert target in ("bss2", "loihi") and "'r'" in str(refusal)
+        return
+    if target == "python":
+        space = {}
+        exec(text, space)
+        for x in (0.9, 1.01):
+            expected = value(rule.dw, {"pre": np.float64(0), "w": np.float64(x)})
+            assert space["dw"](pre=0.0, w=x) == pytest.approx(expected, rel=1e-12)
 
 
 def test_names_that_python_keeps_are_renamed():

@@ -9,7 +9,7 @@ from evolve.search.genome import Grid, express, random_genome
 from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.compilation.interpreter import DoesNotFit, Machine, interpret
 from substrate.compilation.lowering import lower
-from substrate.functions import PRIMITIVES
+from substrate.functions import FUNCTIONS, PRIMITIVES
 from substrate.networks.feedforward import feedforward
 from substrate.plasticity import Plasticity
 from substrate.rule import Slow
@@ -54,6 +54,71 @@ def test_a_node_is_not_taken_for_a_number():
     machine = Machine(TERMINALS, ("min",))
     seen = {n: jnp.full((1, 1, 1, 1), v) for n, v in zip(TERMINALS, (1.0, 2.0, 3.0), strict=True)}
     assert float(run_program(machine.schedule(graph)["dw"], machine, seen).item()) == 0.0
+
+
+SPECIAL = (0.0, -1.0, 0.5, 300.0, 1e8, 1e30, -3e38, float("inf"), float("-inf"), float("nan"))
+
+
+def test_overflow_goes_on_as_in_the_graph():
+    """Infinity, NaN and zero in all places: an instruction ignores what its function ignores."""
+    seen = {
+        n: jnp.asarray(a.reshape(1, 1, -1, 1), jnp.float32)
+        for n, a in zip(TERMINALS, np.meshgrid(*[SPECIAL] * 3), strict=True)
+    }
+    machine = Machine(TERMINALS, PRIMITIVES, registers=12, segments=64)
+    execute = jax.jit(lambda p, n: interpret({"dw": p}, {"dw": n}, machine).forward(seen))
+    rng = np.random.default_rng(0)
+    some = [random_graph(rng, 20) for _ in range(60)]
+    some += [
+        Graph((Node(f, a, b),), {"dw": 0})
+        for f in PRIMITIVES
+        for a, b in (("pre", "w"), ("w", "w"))
+    ]
+    power = [Node("mul", i - 1 if i else "w", i - 1 if i else "w") for i in range(6)]
+    some += [  # w**64 overflows, and the result does not depend on how far
+        Graph(
+            (*power, Node("step", 5, 5), Node("mul", 6, "post"), Node("sub", "pre", 7)), {"dw": 8}
+        ),
+        Graph((*power, Node("tanh", 5, 5), Node("mul", "post", "w"), Node("add", 7, 6)), {"dw": 8}),
+        Graph(
+            (*power, Node("min", 5, "post"), Node("mul", "pre", "w"), Node("sub", 7, 6)), {"dw": 8}
+        ),
+    ]
+    finite = 0
+    for graph in some:
+        (code,) = machine.schedule(graph).values()
+        programs, lengths = machine.assemble([code], [0], 1, 1)
+        got = execute(jax.tree.map(lambda a: jnp.asarray(a[0]), programs), jnp.int32(lengths[0]))
+        want = jnp.broadcast_to(evaluate(graph, seen), got.shape)
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(want), str(graph))
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6, err_msg=str(graph))
+        finite += int(np.isfinite(want).sum())
+    assert finite > 10_000
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_no_function_hides_what_is_not_a_number(name):
+    function = FUNCTIONS[name]
+    nan, one = jnp.float32(jnp.nan), jnp.float32(1)
+    for given in ((nan, one), (one, nan))[: function.arity]:
+        assert jnp.isnan(function.jax(*given[: function.arity]))
+
+
+def test_a_division_overflows_only_where_its_value_does():
+    div = jax.jit(FUNCTIONS["div"].jax)
+    cases = {
+        (1e20, 2e20): 0.5,
+        (1e38, 3e38): 1 / 3,
+        (3.0, jnp.inf): 0,
+        (0.0, 0.0): 0,
+        (2.0, 0.0): 0,
+        (1e36, 1e-6): 1e36,
+    }
+    for (a, b), wanted in cases.items():
+        assert float(div(jnp.float32(a), jnp.float32(b))) == pytest.approx(wanted, rel=1e-5)
+    for a, b in ((2.0, 0.0), (2.0, 2e-3), (-1.0, 0.5), (3.0, 1e12)):
+        exact = a * (1e-6 - b * b) / (b * b + 1e-6) ** 2
+        assert float(jax.grad(div, argnums=1)(a, b)) == pytest.approx(exact, rel=1e-4, abs=1e-20)
 
 
 def test_what_does_not_fit_says_so():
@@ -134,10 +199,16 @@ def test_interpreter_and_lowering_agree_on_random_genomes():
     rules = [to_rule(graph, "random") for graph in graphs]
     alone = jax.jit(
         lambda e: simulate(feedforward(), side_by_side(rules), e, rate, NO_READING, len(rules))
-    )(where)
-    np.testing.assert_array_equal(alive, alone.alive)
-    gap = np.abs(w - np.asarray(alone.state.w)) / np.maximum(1.0, np.abs(w))
-    assert gap.max() < 1e-4
+    )
+    trace = alone(where)
+    # Steep rules amplify rounding: they are compared with themselves, begun one rounding away.
+    nearby = np.asarray(alone(where._replace(w0=where.w0 * (1 + 2.0**-22))).state.w)
+    np.testing.assert_array_equal(alive, trace.alive)
+    scale = np.maximum(1.0, np.abs(w))
+    gap, slack = (np.abs(a - np.asarray(trace.state.w)) / scale for a in (w, nearby))
+    steep = slack > 1e-5
+    assert steep.mean() < 0.02
+    assert gap[~steep].max() < 1e-4 and np.all(gap[steep] < 100 * slack[steep])
     assert len({str(rule.dw) for rule in rules}) > 100, "most genomes should be different rules"
     moved = np.abs(w - np.asarray(where.w0)).max(axis=(0, 1, 2)) > 1e-3
     assert np.mean(moved) > 0.7, "most rules should learn something"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import sympy
 
+from evolve.evaluation import signal_range
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.interpreter import Interpreter
 from evolve.search.genome import Grid, express, random_genome
@@ -105,6 +106,35 @@ def test_rules_that_are_equal_as_formulas_learn_alike_to_the_last_bit():
     interpreter = Interpreter(arena, [Polynomials(TERMINALS, 2)], 8)
     first, second = interpreter.fitness([one, other])
     assert one != other and first == second
+
+
+def test_rules_are_multiplied_out_only_where_signals_are_small():
+    """Inputs of `pca` are near 1; the same data as rates in Hz follow the instructions."""
+    options = FAMILIES["pca"].options(dimensions=[3], samples=300)
+    machine = Machine(TERMINALS, ("add", "sub", "mul"), registers=12, segments=64)
+    arena, rates = (Arena(FAMILIES["pca"], options, 0, "train", 10) for _ in range(2))
+    (episode,) = rates.episodes
+    rates.episodes = (episode._replace(drive=100 + 10 * episode.drive),)
+    machines = [Polynomials(TERMINALS, 6), machine]
+    assert Interpreter(arena, machines, 8).machines == tuple(machines)
+    assert Interpreter(rates, machines, 8).machines == (machine,)
+    assert Interpreter([arena, rates], machines, 8).machines == (machine,)
+
+
+@pytest.mark.parametrize(("offset", "kept"), [(0.0, True), (6.0, False)])
+def test_signals_are_measured_where_the_data_hold_other_numbers(offset, kept):
+    """A drive that holds keys or counts says nothing about what the synapses observe."""
+    options = FAMILIES["pca"].options(dimensions=[3], samples=300)
+    arena = Arena(FAMILIES["pca"], options, 0, "train", 10)
+    (episode,) = arena.episodes
+    arena.episodes = (episode._replace(drive=offset + episode.drive),)
+    (setting,) = arena.settings
+    largest = signal_range._largest(setting, arena.episodes[0], TERMINALS)
+    x, w = np.asarray(arena.episodes[0].drive), np.asarray(arena.episodes[0].w0)
+    post = (w[:, None] * x[:, :, None]).sum(axis=3)
+    expected = max(np.abs(a).max() for a in (x, post, w))
+    assert largest == pytest.approx(expected, rel=1e-4)
+    assert signal_range._signals_within(arena, TERMINALS) == kept
 
 
 def test_a_trial_tells_what_the_whole_would_have_told():
