@@ -137,7 +137,10 @@ class LayeredOptions(Options):
     readout: Literal["delta", "evolved"] = Field(
         "delta", description="rule of the readout while the hidden layers' rule evolves"
     )
-    analyses: bool = Field(False, description="whether to look closer; see tasks/_analyses.py")
+    analyses: bool = Field(
+        False,
+        description="whether to report the angles to the gradient, the rank of the change and the curvature too",
+    )
 
 
 def setting(

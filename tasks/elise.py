@@ -46,7 +46,7 @@ BEFORE, AFTER = 5, 10
 #: What is listened to: the replay, the first repetition after the disturbance begins, and the last five.
 HEARD = BEFORE + 1 + 5
 
-StopFile = Annotated[int, Field(ge=0)]
+Note = Annotated[int, Field(ge=0)]
 
 
 #: The published melody and size. The learning rate, there constant, falls here: what is always on drifts less.
@@ -70,7 +70,7 @@ class EliseOptions(Options):
     visible: int = Field(4, ge=2, le=100, description="neurons that play, one a note (7)")
     latent: int = Field(16, ge=1, le=1000, description="neurons that remember (30)")
     notes: int = Field(6, ge=4, le=200, description="notes of a melody that is drawn (12)")
-    melody: tuple[StopFile, ...] = Field(
+    melody: tuple[Note, ...] = Field(
         (), description="the melody itself (Fuer Elise); drawn for each instance if not given"
     )
     note: float = Field(10.0, ge=2, le=100, description="length of a note [ms] (10)")
@@ -81,7 +81,7 @@ class EliseOptions(Options):
     nudging: float = Field(
         0.7, gt=0, lt=1, description="share lambda of the teacher in the soma's potential"
     )
-    dt: float = Field(0.5, gt=0, le=0.5, description="length of a step [ms] (0.2)")
+    dt: float = Field(0.5, ge=0.01, le=0.5, description="length of a step [ms] (0.2)")
     rate: float = Field(0.2, gt=0, le=1, description="learning rate eta, a step (0.1)")
 
     @model_validator(mode="before")

@@ -43,7 +43,9 @@ class PcaOptions(Options):
     )
     rate: float = Field(0.01, gt=0, le=1, description="learning rate eta")
     fitness: Literal["angle", "final", "variance"] = Field(
-        "angle", description="see tasks/_component.py"
+        "angle",
+        description="what counts: the cosine to the component, over time (angle) or at the end (final), or the "
+        "variance of the output on held-out samples",
     )
     alpha: float | None = Field(
         None, ge=0, description="weight of the norm penalty; n if not given"

@@ -28,7 +28,9 @@ class PcaDigitsOptions(Options):
     )
     rate: float = Field(0.0025, gt=0, le=1, description="learning rate eta")
     fitness: Literal["angle", "final", "variance"] = Field(
-        "angle", description="see tasks/_component.py"
+        "angle",
+        description="what counts: the cosine to the component, over time (angle) or at the end (final), or the "
+        "variance of the output on held-out samples",
     )
     alpha: float = Field(2.0, ge=0, description="weight of the norm penalty")
     exponent: float = Field(2.0, gt=0, description="exponent of the norm penalty")

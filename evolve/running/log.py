@@ -25,6 +25,12 @@ class RunView:
     def phase(self, name: str) -> None:
         """What happens now."""
 
+    def detail(self, text: str) -> None:
+        """What only the curious want to know."""
+
+    def stop(self) -> None:
+        """Nothing more comes."""
+
 
 class Recorder:
     """Passes a run on to the store and to a view.
