@@ -24,19 +24,16 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
-def validated(
-    model: type[Model], values: Mapping[str, Any], who: str, others: Sequence[str] = ()
-) -> Model:
+def validated(model: type[Model], values: Mapping[str, Any], who: str) -> Model:
     """Build a model; whatever is wrong with the values becomes one message.
 
-    Parameters
-    ----------
-    others
-        Names of settings that the model does not know by itself, such as `options.rate`; for suggestions.
+    A model may have a class method `further_keys`, which names settings that its fields do not tell, for suggestions.
     """
     try:
         return model(**_with_nothing(model, values))
     except ValidationError as error:
+        further = getattr(model, "further_keys", None)
+        others = further(values) if further else ()
         complaints = " ".join(_complaint(e, model, others) for e in error.errors())
         raise UserError(f"{who}: {complaints}") from None
     except ArithmeticError as error:
