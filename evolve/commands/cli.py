@@ -93,7 +93,8 @@ def run(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the configuration and a forecast of time, and run nothing."
+            "--dry-run",
+            help="Print the configuration, with a forecast of time and memory, and run nothing.",
         ),
     ] = False,
     verbose: Verbose = False,

@@ -196,6 +196,8 @@ class RunConfig(Closed):
     @classmethod
     def further_keys(cls, given: Mapping[str, Any]) -> list[str]:
         """Names of the settings of a task, which the fields of a configuration do not tell."""
+        from tasks import FAMILIES
+
         task = given.get("task", "pca")
         family = FAMILIES.get(task) if isinstance(task, str) else None
         return [f"options.{name}" for name in family.options.model_fields] if family else []
