@@ -10,7 +10,7 @@ REFUSED, READER_GONE = 2, 141
 def main() -> None:
     """Run the command line."""
     from evolve.commands.cli import app
-    from evolve.report.terminal import complain, prepare_streams
+    from evolve.report.terminal import ReaderGoneError, complain, prepare_streams
 
     prepare_streams()
     try:
@@ -22,7 +22,7 @@ def main() -> None:
             raise
         complain(str(error))
         _end(REFUSED)
-    except BrokenPipeError:  # the reader, head for instance, has seen enough
+    except ReaderGoneError:  # the reader, head for instance, has seen enough
         _end(READER_GONE)
 
 

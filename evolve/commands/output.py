@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolve.report.terminal import clean, command, complain, write
+from evolve.report.terminal import ReaderGoneError, clean, command, complain, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ def kept(run_id: str, folder: Path) -> Iterator[None]:
     where = command("export", run_id[:8], runs=folder)
     try:
         yield
-    except BrokenPipeError:
+    except ReaderGoneError:
         complain(f"nobody reads the output any more. The run is kept: {where}")
         raise
     except UserError as error:

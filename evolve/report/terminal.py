@@ -6,6 +6,7 @@ nothing is wrapped, cut or coloured.
 """
 
 import codecs
+import io
 import json
 import math
 import os
@@ -54,6 +55,10 @@ def _in_ascii(character: str) -> str:
 codecs.register_error(REPLACE, _replace)
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more; no OSError, of which the library of the command line makes its own."""
+
+
 def prepare_streams() -> None:
     """Let standard output and error replace what their encoding lacks, in place of a UnicodeEncodeError."""
     for stream in (sys.stdout, sys.stderr):
@@ -82,7 +87,7 @@ def write(text: str, stream: TextIO | None = None) -> None:
     ------
     UserError
         If it cannot be written, for instance to a full disk.
-    BrokenPipeError
+    ReaderGoneError
         If nobody reads any more.
     """
     stream = stream or sys.stdout
@@ -92,7 +97,7 @@ def write(text: str, stream: TextIO | None = None) -> None:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        raise
+        raise ReaderGoneError from None
     except OSError as error:
         from substrate.errors import UserError  # late: --help should not import SymPy
 
@@ -145,13 +150,14 @@ class Page:
         self.terminal = stream is not None and stream.isatty()
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
-    def console(self) -> "Console":
-        """Rich on this page; it takes strings as they are."""
+    def console(self, stream: TextIO | None = None) -> "Console":
+        """Rich on this page, or on a stream that is to become a part of it; it takes strings as they are."""
         from rich.console import Console
 
         plain = not self.terminal or bool(os.environ.get("NO_COLOR"))
         return Console(
-            file=self.stream,
+            file=stream or self.stream,
+            force_terminal=self.terminal,
             markup=False,
             highlight=False,
             emoji=False,
@@ -199,13 +205,13 @@ class Page:
             return
         from rich.measure import Measurement
 
-        console = self.console()
+        part = io.StringIO()
+        console = self.console(part)
         if whole or not self.terminal:
             endless = console.options.update(max_width=ENDLESS)
             console.width = max(console.width, Measurement.get(console, endless, what).maximum)
-        with console.capture() as captured:
-            console.print(what, crop=False, soft_wrap=whole)
-        text = captured.get()
+        console.print(what, crop=False, soft_wrap=whole)
+        text = part.getvalue()
         if not self.terminal:  # tables are padded to their width
             text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
         write(text, self.stream)
