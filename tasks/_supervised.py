@@ -136,7 +136,7 @@ class LayeredOptions(Options):
     )
     analyses: bool = Field(
         False,
-        description="also measure angles between errors and gradients, rank of the change, sharpness, alignment",
+        description="whether to report the angles to the gradient, the rank of the change and the curvature too",
     )
 
 

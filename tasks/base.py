@@ -107,9 +107,9 @@ class Setting:
 
 
 class Options(BaseModel):
-    """Base of every family's options: frozen, typed, and closed."""
+    """Base of every family's options: frozen, typed, closed, and with finite numbers only."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def with_defaults(values: Any, key: str, presets: Mapping[str, Mapping[str, Any]]) -> Any:

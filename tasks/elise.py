@@ -81,7 +81,7 @@ class EliseOptions(Options):
     nudging: float = Field(
         0.7, gt=0, lt=1, description="share lambda of the teacher in the soma's potential"
     )
-    dt: float = Field(0.5, gt=0, le=0.5, description="length of a step [ms] (0.2)")
+    dt: float = Field(0.5, ge=0.01, le=0.5, description="length of a step [ms] (0.2)")
     rate: float = Field(0.2, gt=0, le=1, description="learning rate eta, a step (0.1)")
 
     @model_validator(mode="before")

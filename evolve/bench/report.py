@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from rich.console import Console
-from rich.table import Table
 
 from evolve.bench import choice, engine, peers, search, start
 from evolve.bench.figures import Figure, Say
 from evolve.bench.workloads import FULL, QUICK, Sizes
-from evolve.report.display import dump
+from evolve.report.tables import show_table, table_of
+from evolve.report.terminal import Page, dump
 from substrate.devices import configure
 from substrate.errors import unknown
 
@@ -47,8 +46,8 @@ def command(
     if seeds is not None:
         sizes = Sizes(**{**vars(sizes), "seeds": seeds})
     configure()
-    console = Console(stderr=True, quiet=json)
-    record = measure(part, sizes, found, lambda text: console.print(f"[dim]{text}[/dim]"))
+    progress = Page(stderr=True, quiet=json)
+    record = measure(part, sizes, found, lambda text: progress.say(text, style="dim"))
     if json:
         dump(record)
     else:
@@ -75,53 +74,43 @@ def measure(part: str, sizes: Sizes, found: Sequence[dict[str, Any]], say: Say) 
 
 def show(record: dict[str, Any]) -> None:
     """The report for a person."""
-    console = Console()
-    grid = _grid("", "median", "least", "most", "unit")
-    last = ""
+    page = Page()
+    groups: dict[str, list[tuple[str, ...]]] = {}
     for name, figure in record["figures"].items():
-        group = _group(name)
-        if group != last:
-            grid.add_row(*(["", "", "", "", ""] if last else []))
-            grid.add_row(f"[bold]{GROUPS[group]}[/bold]")
-        last = group
         numbers = (_short(figure[key]) for key in ("median", "min", "max"))
-        grid.add_row(figure["what"], *numbers, figure["unit"])
-    console.print(grid)
+        groups.setdefault(_group(name), []).append((figure["what"], *numbers, figure["unit"]))
+    for group, rows in groups.items():
+        page.say(bold=GROUPS[group])
+        show_table(page, table_of(("", "median", "least", "most", "unit"), rows, text=("unit",)))
+        page.say()
     if record["beside"]:
-        _show_peers(console, record)
-    console.print(
-        f"\n{record['cores']} cores, load {record['load']} at the end, JAX {record['jax']}. On a busy machine trust "
-        "ratios: what they compare was timed in turns.",
-        highlight=False,
+        _show_peers(page, record)
+    page.say(
+        f"{record['cores']} cores, load {record['load']} at the end, JAX {record['jax']}. On a busy machine trust "
+        "ratios: what they compare was timed in turns."
     )
 
 
-def _show_peers(console: Console, record: dict[str, Any]) -> None:
+def _show_peers(page: Page, record: dict[str, Any]) -> None:
     """Peers one after the other, each with what it is set beside."""
+    headings = ("", "theirs", "ours", "ratio", "a core", "unit")
     for peer in dict.fromkeys((row["peer"], row["theirs"]) for row in record["beside"]):
-        rows = [row for row in record["beside"] if (row["peer"], row["theirs"]) == peer]
-        console.print(f"\n[bold]beside {peer[0]}[/bold]", highlight=False)
-        grid = _grid("", "theirs", "ours", "ratio", "a core", "unit")
-        for row in rows:
+        page.say(bold=f"beside {peer[0]}")
+        rows = []
+        for row in record["beside"]:
+            if (row["peer"], row["theirs"]) != peer:
+                continue
             what = record["figures"][row["figure"]]["what"]
             core = _short(row["ratio_per_core"]) if "ratio_per_core" in row else ""
             numbers = (_short(row[key]) for key in ("theirs", "ours", "ratio"))
-            grid.add_row(what, *numbers, core, row["unit"])
-        console.print(grid)
-    console.print("A ratio above 1 is in our favour; a limit is of one core.", highlight=False)
+            rows.append((what, *numbers, core, row["unit"]))
+        show_table(page, table_of(headings, rows, text=("unit",)))
+        page.say()
+    page.say("A ratio above 1 is in our favour; a limit is of one core.")
 
 
 def _group(name: str) -> str:
     return next(prefix for prefix in GROUPS if name.startswith(prefix))
-
-
-def _grid(first: str, *columns: str) -> Table:
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    grid.add_column(first, overflow="fold")
-    for name in columns:
-        text = name == "unit"
-        grid.add_column(name, justify="left" if text else "right", no_wrap=not text)
-    return grid
 
 
 def _short(value: float) -> str:

@@ -15,6 +15,7 @@ from evolve.ranking import engine
 from evolve.ranking.compare import difference, rank_rules
 from evolve.ranking.on_chip import ChipTable, compare
 from evolve.ranking.table import Table
+from evolve.running.log import RunView
 from evolve.running.select_champion import baselines
 from evolve.tracking.find_rule import find_rule_file, find_rules, split
 from evolve.tracking.store import Store
@@ -69,10 +70,17 @@ def configuration(
 
 
 def ranking(
-    config: RunConfig, names: Wanted, instances: int, tune_rate: bool, folder: Path | None
+    config: RunConfig,
+    names: Wanted,
+    instances: int,
+    tune_rate: bool,
+    folder: Path | None,
+    view: RunView | None = None,
 ) -> Table:
     """Rank zoo rules, champions and rule files on test instances of a task."""
     require_room_to_rank(config, instances, tune_rate)
+    view = view or RunView()
+    view.phase("drawing test instances")
     arena = Arena(config.family, config.task_options, config.seed, "test", instances)
     rules = _wanted(names, folder, arena)
     training = None
@@ -81,6 +89,8 @@ def ranking(
         training = Arena(config.family, config.task_options, config.seed, "train", train)
     choice = engine.choose(config, len(rules), instances, tune_rate)
     evaluator = engine.build(choice, arena)
+    view.detail(str(choice))
+    view.phase(_measuring(rules, tune_rate))
     rows = rank_rules(list(rules.values()), arena, evaluator, training)
     known = [r for r in rows if r.rule in RULES] or rows
     differences = {r.rule: difference(r, known[0]) for r in rows}
@@ -88,13 +98,25 @@ def ranking(
 
 
 def ranking_on_chip(
-    config: RunConfig, names: Wanted, instances: int, tune_rate: bool, folder: Path | None
+    config: RunConfig,
+    names: Wanted,
+    instances: int,
+    tune_rate: bool,
+    folder: Path | None,
+    view: RunView | None = None,
 ) -> ChipTable:
     """The same on the chips of a hardware profile that nobody searched on, beside the ideal network."""
     require_room_to_rank(config, instances, tune_rate)
     few = Arena(config.family, config.task_options, config.seed, "test", 10)
     rules = _wanted(names, folder, few)
+    view = view or RunView()
+    view.phase(f"{_measuring(rules, tune_rate)}, on the ideal network and on {config.hardware}")
     return compare(config, list(rules.values()), RULES, instances, tune_rate)
+
+
+def _measuring(rules: Mapping[str, Rule], tune_rate: bool) -> str:
+    what = "rule" if len(rules) == 1 else "rules"
+    return f"{'tuning the rates of and ' if tune_rate else ''}measuring {len(rules)} {what}"
 
 
 def _wanted(names: Wanted, folder: Path | None, arena: Arena) -> dict[str, Rule]:

@@ -47,7 +47,7 @@ def launch(config: RunConfig, folder: Path, view: RunView) -> tuple[str, Result]
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
     config, choice = decide(config)
-    view.phase(f"engine: {choice}")
+    view.detail(str(choice))
     name = f"{config.task}-{config.seed}"
     tags = {**_tags(config), **_engine(choice)}
     with (
@@ -84,7 +84,7 @@ def launch_seeds(
     configure()
     require_room(config, seeds)
     config, choice = decide(config)
-    view.phase(f"engine: {choice}")
+    view.detail(str(choice))
     configs = [config.model_copy(update={"seed": config.seed + i}) for i in range(seeds)]
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None

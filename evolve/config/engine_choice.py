@@ -68,8 +68,12 @@ class Choice(NamedTuple):
     requested: str = "auto"
 
     def __str__(self) -> str:
-        why = "as requested" if self.requested != "auto" else "by estimate"
-        return f"{self.engine} {why}: interpreter {self.interpreter:.3g} s, compiled {self.compiled:.3g} s"
+        """What was decided and why, for a person; the estimates only compare and are no forecast."""
+        what = {"interpreter": "the interpreter runs", "compiled": "compiled programs run"}
+        if self.requested != "auto":
+            return f"{what[self.engine]} the rules, as requested"
+        least, most = sorted((self.interpreter, self.compiled))
+        return f"{what[self.engine]} the rules: the other way is estimated to cost {most / least:.2g} times as much"
 
 
 def choose_engine(work: Workload, requested: str = "auto", costs: Costs = COSTS) -> Choice:

@@ -32,16 +32,17 @@ Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
 
 class Closed(BaseModel):
-    """Frozen, and no unknown keys."""
+    """Frozen, with no unknown keys and only finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Genes(Closed):
     """What rules are made of."""
 
     terminals: tuple[str, ...] = Field(
-        ("pre", "post", "w"), description="observables a rule may read"
+        ("pre", "post", "w"),
+        description="observables that a rule may read; see `hebbarium observables`",
     )
     constants: tuple[Finite, ...] = Field((), description="fixed numbers a rule may use")
     evolved_constants: int = Field(
@@ -51,7 +52,7 @@ class Genes(Closed):
         (), description="slow variables, one per synapse, whose rates evolve too"
     )
     primitives: tuple[str, ...] = Field(
-        ("add", "sub", "mul"), min_length=1, description="functions"
+        ("add", "sub", "mul"), min_length=1, description="functions that a rule may compute"
     )
     columns: int = Field(16, ge=1, le=2000, description="columns of the grid")
     rows: int = Field(1, ge=1, le=100, description="rows of the grid")
@@ -96,7 +97,7 @@ class Genes(Closed):
 class Stop(Closed):
     """When the search ends: whichever comes first."""
 
-    generations: int = Field(200, ge=1, le=10_000_000)
+    generations: int = Field(200, ge=1, le=10_000_000, description="generations of the search")
     evaluations: int | None = Field(None, ge=1, description="rules evaluated")
     seconds: float | None = Field(
         None, gt=0, description="seconds of search; ends the sameness of repeats"
@@ -124,9 +125,11 @@ class Constants(Closed):
 class Instances(Closed):
     """Instances per setting of the task; the three sets never meet."""
 
-    train: int = Field(10, ge=10, le=10_000)
-    validation: int = Field(50, ge=10, le=10_000)
-    test: int = Field(100, ge=10, le=10_000)
+    train: int = Field(10, ge=10, le=10_000, description="what a search sees")
+    validation: int = Field(
+        50, ge=10, le=10_000, description="on which the champion is chosen among the best"
+    )
+    test: int = Field(100, ge=10, le=10_000, description="from which all that is printed comes")
 
 
 class RunConfig(Closed):
@@ -143,8 +146,8 @@ class RunConfig(Closed):
     (('pre', 'post', 'w'), 64)
     """
 
-    task: str = "pca"
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    task: str = Field("pca", description="task family; see `hebbarium tasks`")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="decides instances and search")
     hardware: str = Field("ideal", description="chip to learn on; see `hebbarium hardware`")
     admission: Literal["restrict", "penalise"] = Field(
         "restrict",
@@ -155,7 +158,7 @@ class RunConfig(Closed):
     )
     engine: Engine = Field(
         "auto",
-        description="what evaluates rules; auto: the cheaper one by estimate, see evolve/config/engine_choice.py",
+        description="what evaluates rules; auto takes the one that an estimate finds cheaper",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
     genes: Genes = Genes()
@@ -185,7 +188,8 @@ class RunConfig(Closed):
     def _defaults_of_the_task(cls, given: Any) -> Any:
         from tasks import FAMILIES
 
-        family = FAMILIES.get(given.get("task", "pca")) if isinstance(given, dict) else None
+        task = given.get("task", "pca") if isinstance(given, dict) else None
+        family = FAMILIES.get(task) if isinstance(task, str) else None
         return merge(family.search, given) if family else given
 
     @model_validator(mode="after")
@@ -211,6 +215,15 @@ class RunConfig(Closed):
                 f"(variation.parents = {self.variation.parents}). Lower it."
             )
         return self
+
+    @classmethod
+    def further_keys(cls, given: Mapping[str, Any]) -> list[str]:
+        """Names of the settings of a task, which the fields of a configuration do not tell."""
+        from tasks import FAMILIES
+
+        task = given.get("task", "pca")
+        family = FAMILIES.get(task) if isinstance(task, str) else None
+        return [f"options.{name}" for name in family.options.model_fields] if family else []
 
     @property
     def family(self) -> "Family":

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.table import Table
-
 from evolve.expressions.one_line import equations
+from evolve.report.tables import short_constants, show_table, table_of
+from evolve.report.terminal import Page
 from evolve.running.result import Candidate
 from evolve.search.pareto import steps
 
@@ -36,16 +36,13 @@ def front_rows(front: Sequence[Candidate], champion: Candidate) -> list[FrontRow
     ]
 
 
-def grid(rows: Sequence[FrontRow]) -> Table:
-    """For a terminal; the chosen rule is marked."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("")
-    for name in HEADINGS[:3]:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(HEADINGS[3], overflow="fold")
-    for row in rows:
-        table.add_row(">" if row.chosen else "", *row.cells, style="bold" if row.chosen else None)
-    return table
+def show_front(page: Page, rows: Sequence[FrontRow]) -> None:
+    """Print the table; the chosen rule is marked."""
+    cells = [
+        (">" if row.chosen else "", *row.cells[:3], short_constants(row.cells[3])) for row in rows
+    ]
+    chosen = next((place for place, row in enumerate(rows) if row.chosen), None)
+    show_table(page, table_of(("", *HEADINGS), cells, text=HEADINGS[3:]), chosen)
 
 
 def markdown(rows: Sequence[FrontRow]) -> list[str]:

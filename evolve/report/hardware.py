@@ -4,22 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table as Grid
-
 from evolve.expressions.one_line import expression
 from evolve.ranking.on_chip import ChipTable
 from evolve.ranking.sweep import Cell, as_table
-from evolve.report.tables import signed
+from evolve.report.tables import show_table, signed, table_of
+from evolve.report.terminal import Page
 from substrate.errors import unknown
 from substrate.hardware import PARAMETERS, PROFILES, Profile
-
-
-def _grid(*columns: str) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for i, column in enumerate(columns):
-        grid.add_column(column, overflow="fold", justify="left" if i == 0 else "right")
-    return grid
 
 
 def profiles_record() -> dict[str, Any]:
@@ -37,34 +28,31 @@ def _profile_record(profile: Profile) -> dict[str, Any]:
 
 def show_profiles() -> None:
     """The profiles for a person."""
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for name in ("profile", "weights", "rounding", "write", "chips", "what"):
-        grid.add_column(name, overflow="fold")
+    rows = []
     for p in PROFILES.values():
         w, kind = p.weights, p.schedule.kind
         every = f"{kind} {p.schedule.period}" if kind in ("accumulate", "epoch") else kind
         every += f" for {p.schedule.inputs} inputs" if p.schedule.inputs else ""
         bits, rounding = (f"{w.bits} bits {w.sign}", w.rounding) if w else ("float", "")
-        grid.add_row(p.name, bits, rounding, every, str(p.chips), p.summary)
-    console = Console()
-    console.print(grid)
-    console.print("\nParameters, as in fixed_point:bits=4,rounding=stochastic", highlight=False)
-    for name, words in PARAMETERS.items():
-        console.print(f"  {name:<9} {words}", highlight=False)
+        rows.append((p.name, bits, rounding, every, str(p.chips), p.summary))
+    page = Page()
+    headings = ("profile", "weights", "rounding", "write", "chips", "what")
+    show_table(page, table_of(headings, rows, text=("weights", "rounding", "write", "what")))
+    page.say()
+    page.say("Parameters, as in fixed_point:bits=4,rounding=stochastic")
+    show_table(page, table_of(("parameter", "meaning"), [*PARAMETERS.items()], text=("meaning",)))
 
 
 def show_profile(name: str) -> None:
     """One profile with the source of every figure."""
     if name not in PROFILES:
         raise unknown("hardware profile", name, PROFILES)
-    profile, grid = PROFILES[name], Grid(box=None, pad_edge=False, header_style="bold")
-    for column in ("what", "figure", "source", ""):
-        grid.add_column(column, overflow="fold")
-    for fact in profile.facts:
-        grid.add_row(fact.what, fact.value, fact.source, "estimate" if fact.estimate else "")
-    console = Console()
-    console.print(f"[bold]{profile.name}[/bold]  {profile.summary}\n", highlight=False)
-    console.print(grid)
+    profile, page = PROFILES[name], Page()
+    rows = [(f.what, f.value, "estimate" if f.estimate else "", f.source) for f in profile.facts]
+    page.say(f"  {profile.summary}", bold=profile.name)
+    page.say()
+    headings = ("what", "figure", "", "source")
+    show_table(page, table_of(headings, rows, text=headings[1:]))
 
 
 def chip_record(table: ChipTable) -> dict[str, Any]:
@@ -96,40 +84,32 @@ def chip_record(table: ChipTable) -> dict[str, Any]:
     }
 
 
-def show_chips(table: ChipTable) -> None:
+def show_chips(page: Page, table: ChipTable) -> None:
     """Rules on a chip for a person."""
-    columns = [
-        "rule",
-        "ideal",
-        "on chip (95 %)",
-        f"minus {table.baseline}",
-        "retained",
-        "worst chip",
-    ]
     tuned = any(r.chip and r.chip.gain != 1.0 for r in table.rows)
-    columns += [*(["rate"] if tuned else []), "operations", "words", "bytes"]
-    grid = _grid(*columns)
+    rate = ["rate"] if tuned else []
+    rows = []
     for r in table.rows:
         cells = [r.ideal.rule, f"{r.ideal.score:.3f}"]
         if r.chip is None:
-            grid.add_row(*cells, "refused")
+            rows.append([*cells, "refused", *[""] * (6 + len(rate))])
             continue
         gap = "" if r.ideal.rule == table.baseline else signed(table.differences[r.ideal.rule])
         cells += [f"{r.chip.score:.3f} ±{(r.chip.high - r.chip.low) / 2:.3f}", gap]
         cells += ["" if math.isnan(r.retained) else f"{r.retained:.0%}", f"{r.worst:.3f}"]
         cells += [f"x{r.chip.gain:.3g}"] if tuned else []
-        grid.add_row(*cells, *(f"{value:.3g}" for value in r.cost))
-    console = Console()
-    console.print(grid)
+        rows.append([*cells, *(f"{value:.3g}" for value in r.cost)])
+    headings = ["rule", "ideal", "on chip (95 %)", f"minus {table.baseline}", "retained"]
+    headings += ["worst chip", *rate, "operations", "words", "bytes"]
+    show_table(page, table_of(headings, rows))
     config = table.config
-    console.print(
+    page.say(
         f"{config.task} on {config.hardware}: n = {table.rows[0].ideal.n} test instances, chips: "
-        f"{config.profile.chips}; cost per synapse and step",
-        highlight=False,
+        f"{config.profile.chips}; cost per synapse and step"
     )
     for r in table.rows:
         if r.reasons:
-            console.print(f"{r.ideal.rule} {'; '.join(r.reasons)}.", highlight=False)
+            page.say(f"{r.ideal.rule} {'; '.join(r.reasons)}.")
 
 
 def sweep_record(rule: str, hardware: str, ideal: float, cells: Sequence[Cell]) -> dict[str, Any]:
@@ -152,13 +132,10 @@ def sweep_record(rule: str, hardware: str, ideal: float, cells: Sequence[Cell]) 
 
 def show_sweep(rule: str, hardware: str, ideal: float, cells: Sequence[Cell]) -> None:
     """A sweep for a person: bits down, the rest across."""
-    rows, columns, values = as_table(cells)
-    grid = _grid("bits", *columns)
-    for bits, line in zip(rows, values, strict=True):
-        grid.add_row(str(bits), *(f"{v:.3f}" for v in line))
-    console = Console()
-    console.print(grid)
-    console.print(
-        f"{rule} on {hardware}: score, where the ideal network has {ideal:.3f}; mean over chips",
-        highlight=False,
+    bits, columns, values = as_table(cells)
+    page = Page()
+    rows = [(str(b), *(f"{v:.3f}" for v in line)) for b, line in zip(bits, values, strict=True)]
+    show_table(page, table_of(("bits", *columns), rows))
+    page.say(
+        f"{rule} on {hardware}: score, where the ideal network has {ideal:.3f}; mean over chips"
     )

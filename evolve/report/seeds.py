@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table as Grid
 
 from evolve.ranking.compare import Difference, p_value_text
 from evolve.ranking.held_out_chips import KEPT, LEVEL, kept
-from evolve.report.display import run_record
+from evolve.report.display import run_record, show_next_steps
+from evolve.report.tables import short_constants, show_table, table_of
+from evolve.report.terminal import Page
 from evolve.running.result import Result
 
 #: The key of the zoo rule that scores best on a seed's own test instances.
@@ -83,23 +83,28 @@ def _counts(runs: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
     }
 
 
-def show(record: Mapping[str, Any]) -> None:
-    """Several seeds for a person."""
+def show(record: Mapping[str, Any], folder: Path) -> None:
+    """Several seeds for a person.
+
+    Parameters
+    ----------
+    folder
+        Where the runs are kept; the closing hint names it.
+    """
     rival = record["rival"]
-    console = Console()
+    page = Page()
     if KEEPS in record:
-        console.print(_on_chips(record))
-    console.print(_scores(record))
-    console.print(
+        _show_chips(page, record)
+        page.say()
+    _show_scores(page, record)
+    page.say(
         f"minus: mean of the paired differences on test instances, * p < {LEVEL}; best known: the zoo rule with the "
-        "highest score there",
-        highlight=False,
+        "highest score there"
     )
     for name, counts in record["against"].items():
-        console.print(
+        page.say(
             f"beats {name.replace('_', ' ')} in {counts['better']} of {record['n']} seeds (p < {LEVEL}), "
-            f"not told apart in {counts['not_told_apart']}, worse in {counts['worse']}",
-            highlight=False,
+            f"not told apart in {counts['not_told_apart']}, worse in {counts['worse']}"
         )
     for key, words in (
         (f"reached_{rival}_in_training", f"reached {rival}'s training score"),
@@ -113,68 +118,60 @@ def show(record: Mapping[str, Any]) -> None:
         if key not in record:
             continue
         share = record[key]
-        console.print(
+        page.say(
             f"{share['seeds']} of {record['n']} seeds {words}: {share['rate']:.0%} "
-            f"(95 % interval {share['low']:.0%} to {share['high']:.0%})",
-            highlight=False,
+            f"(95 % interval {share['low']:.0%} to {share['high']:.0%})"
         )
-    console.print(
-        f"{record['evaluations']} rules evaluated in {record['seconds']:.1f} s of search",
-        highlight=False,
-    )
+    page.say(f"{record['evaluations']} rules evaluated in {record['seconds']:.1f} s of search")
+    best = max(record["runs"], key=lambda run: run["champion"]["score"])
+    show_next_steps(page, best["run_id"], folder)
 
 
-def _scores(record: Mapping[str, Any]) -> Grid:
+def _show_scores(page: Page, record: Mapping[str, Any]) -> None:
     """Champions and whom they beat."""
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    rival, runs = record["rival"], record["runs"]
-    columns = [name for name in record["against"] if name != "frozen"]  # which scores 0
-    grid.add_column("seed")
-    for name in ("run", "score", *(f"minus {name.replace('_', ' ')}" for name in columns)):
-        grid.add_column(name, overflow="fold")
-    for name in ("reached after", "champion"):
-        grid.add_column(name, overflow="fold")
-    for run in runs:
+    rival = record["rival"]
+    rivals = [name for name in record["against"] if name != "frozen"]  # which scores 0
+    minus = [f"minus {name.replace('_', ' ')}" for name in rivals]
+    rows = []
+    for run in record["runs"]:
         reached = run[f"reached_{rival}"]
-        grid.add_row(
-            str(run["seed"]),
-            run["run_id"][:8],
-            f"{run['champion']['score']:.3f}",
-            *(_cell(run, name) for name in columns),
-            f"{reached['evaluations']} rules" if reached else "never",
-            run["champion"]["expression"],
+        rows.append(
+            (
+                str(run["seed"]),
+                run["run_id"][:8],
+                f"{run['champion']['score']:.3f}",
+                *(_cell(run, name) for name in rivals),
+                run[BEST] or "",
+                f"{reached['evaluations']} rules" if reached else "never",
+                short_constants(run["champion"]["expression"]),
+            )
         )
-    return grid
+    headings = ("seed", "run", "score", *minus, "which is", f"reached {rival} after", "champion")
+    show_table(page, table_of(headings, rows, text=("run", "which is", "champion")))
 
 
-def _on_chips(record: Mapping[str, Any]) -> Grid:
+def _show_chips(page: Page, record: Mapping[str, Any]) -> None:
     """Champions on many held-out chips, beside the ideal network and the rival, with their cost."""
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    names = ("seed", "run", "ideal", "on chip", f"minus {record['rival']}", "p", "retained")
-    for name in (*names, "operations", "words", "bytes", "champion"):
-        grid.add_column(name, overflow="fold")
+    rows = []
     for r in record["runs"]:
         row = next(x for x in r["chips"]["rows"] if x["rule"] == "champion")
         own = [str(r["seed"]), r["run_id"][:8], f"{row['ideal']:.3f}"]
+        expression = short_constants(r["champion"]["expression"])
         if row["refused"]:
-            grid.add_row(*own, "refused", *[""] * 3)
+            rows.append([*own, "refused", *[""] * 6, expression])
             continue
         gap = row["difference"]
-        grid.add_row(
-            *own,
-            f"{row['score']:.3f}",
-            f"{gap['mean']:+.3f}",
-            p_value_text(gap["p"]),
-            f"{row['retained']:.0%}",
-            *(f"{value:.3g}" for value in row["cost"].values()),
-            r["champion"]["expression"],
-        )
-    return grid
+        chip = [f"{row['score']:.3f}", f"{gap['mean']:+.3f}", p_value_text(gap["p"])]
+        cost = [f"{value:.3g}" for value in row["cost"].values()]
+        rows.append([*own, *chip, f"{row['retained']:.0%}", *cost, expression])
+    minus = f"minus {record['rival']}"
+    headings = ["seed", "run", "ideal", "on chip", minus, "p", "retained"]
+    headings += ["operations", "words", "bytes", "champion"]
+    show_table(page, table_of(headings, rows, text=("run", "champion")))
 
 
 def _cell(run: Mapping[str, Any], name: str) -> str:
     gap = _gap(run, name)
     if gap is None or not math.isfinite(gap.mean):
         return ""
-    star = "*" if gap.p < LEVEL else ""
-    return f"{gap.mean:+.3f}{star}" + (f" {run[BEST]}" if name == BEST else "")
+    return f"{gap.mean:+.3f}{'*' if gap.p < LEVEL else ' '}"

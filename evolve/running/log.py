@@ -60,6 +60,12 @@ class RunView:
     def note(self, text: str) -> None:
         """Something is missing."""
 
+    def detail(self, text: str) -> None:
+        """What only the curious want to know."""
+
+    def stop(self) -> None:
+        """Nothing more comes."""
+
 
 class Throttle:
     """Says when something that costs time may be done again.

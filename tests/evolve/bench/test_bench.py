@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from evolve.bench import engine, peers, report, start
 from evolve.bench.figures import Figure, in_turns, ratio
@@ -15,7 +14,8 @@ from evolve.bench.workloads import FULL, QUICK, published, random_rules, trainin
 from evolve.config.run_config import RunConfig
 from evolve.config.settings import load, validated
 from evolve.evaluation.interpreter import Interpreter
-from evolve.report.display import Watch
+from evolve.report.terminal import Page
+from evolve.report.watch import Watch
 from evolve.running.result import Progress
 from evolve.search.islands import GenerationStats
 from rules_zoo import RULES
@@ -178,7 +178,7 @@ def test_the_numpy_loop_learns_what_the_platform_learns():
 
 def test_the_first_generation_is_recognised_in_what_a_run_says():
     out = io.StringIO()
-    view = Watch(published(TINY), Console(file=out, width=200))
+    view = Watch("pca, seed 0", Page(stream=out), generations=5)
     view.phase("searching")
     stats = GenerationStats(0.5, 0.4, children=4, evaluated=4, cached=0, silent=0, diverged=0)
     view.generation(Progress(stats, 0, 4, 0.1))

@@ -1,19 +1,25 @@
 """The command line as people and programs meet it, in processes of their own."""
 
+import errno
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from evolve.__main__ import main
+from evolve.config.run_config import RunConfig
+from tasks import FAMILIES
 
 ROOT = Path(__file__).parents[3]
 QUICK = ["--set", "options.dimensions=[2]", "--set", "options.samples=300", "--generations", "15"]
@@ -204,16 +210,56 @@ BAD = [
     (["rules", "ojja"], "ojja.*oja"),
     (["tasks", "pac"], "pac"),
     (["ui"], "no runs"),
+    (["run"], "No task.*hebbarium run pca.*elise"),
+    (["run", "--set", "seed=3"], "No task"),
+    (["run", "pca", "--set", "task=elise"], "the task pca.*task=elise.*contradict"),
+    (["run", "pca", "--set", "seed=3", "--seed", "4"], "--seed 4.*--set seed=3.*contradict"),
+    (["run", "pca", "--set", "seed=3", "--set", "seed=4"], "seed=3.*seed=4.*contradict"),
+    (["run", "pca", "--set", "genes=3", "--set", "genes.columns=4"], "contradict"),
+    (["rank", "--task", "pca", "--seed", "1", "--set", "seed=2"], "contradict"),
+    (["hardware", "sweep", "--seed", "1", "--set", "seed=2"], "contradict"),
+    (["run", "pca", "--set", "stop.score=nan"], "stop.score.*finite"),
+    (["run", "pca", "--seconds", "nan"], "stop.seconds"),
+    (["run", "pca", "--set", "stop.seconds=inf"], "stop.seconds.*finite"),
+    (["run", "pca", "--set", "options.exponent=inf"], "exponent.*finite"),
+    (["hardware", "sweep", "--mismatch", "nan"], "gain.*nan"),
+    (["hardware", "sweep", "--bits", "1" * 10_000], "--bits.*commas"),
+    (["hardware", "sweep", "--out", "x.xyz"], r"x\.xyz.*\.png, \.pdf or \.svg"),
+    (["hardware", "sweep", "--out", "/nowhere/x.png"], "no such folder"),
+    (["run", "pca", "--set", "columns=20"], "columns.*Did you mean 'genes.columns'"),
+    (["run", "pca", "--set", "dimensions=[2]"], "dimensions.*Did you mean 'options.dimensions'"),
+    (["rank", "--task", "pca", "--set", "dimensions=[2]"], "Did you mean 'options.dimensions'"),
+    (["run", "pca", "--set", "seed=none"], "seed = 'none'.*integer"),
+    (["run", "--set", "task=[1]"], r"task = \[1\].*string"),
+    (["rank", "--task", "pca", "--set", "task=[1]"], "contradict"),
+    (["run", "pca", "--set", "x=" + "[" * 50_000], "nested too deeply"),
+    (["run", "pca", "--set", "seed=" + "1" * 10_000], "too many digits"),
+    (["run", "pca", "--set", "seed=0x" + "1" * 10_000], "seed = .*enormous"),
+    (["run", "pca", "--set", "a." * 5_000 + "b=1"], "so many dots"),
+    (["run", "pca", "--set", "x" * 10_000 + "=1"], "no setting 'xxx.*"),
+    (["run", "pca", "--set", "=1"], "KEY=VALUE"),
+    (["run", "pca", "--set", "seed=2020-13-45"], "seed"),
+    (["rank", "--task", "elise", "--set", "options.dt=5e-324"], "dt = 5e-324.*0.01"),
+    (["export", "[/x]/a.json"], r"\[/x\]/a\.json"),
+    (["rank", "--task", "pca", "--rules", "[/x]/a.json"], r"\[/x\]/a\.json"),
+    (["export", "oja", "-o", "/dev/full"], "/dev/full.*No space"),
+    (["rules", "--task", "pcaa"], "pcaa.*pca"),
+    (["rules", "--reads", "posst"], "posst.*post"),
+    (["tasks", "--shows", "latt"], "latt.*lat"),
+    (["settings", "pcaa"], "pcaa.*pca"),
+    (["observables", "latt"], "latt.*lat"),
+    (["run", "pca\x1b[31m"], r"pca\\x1b\[31m"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), BAD, ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+    ("words", "message"), BAD, ids=lambda v: " ".join(v)[:60] if isinstance(v, list) else ""
 )
 def test_bad_input_gets_one_message_and_exit_code_2(words, message, tmp_path, inside):
     done = inside(*words, check=2, HEBBARIUM_RUNS=str(tmp_path / "runs"))
-    assert re.search(message, done.err, re.DOTALL), done.err
-    assert done.out == ""
+    assert re.search(message, done.err, re.DOTALL), done.err[-2000:]
+    assert done.out == "" and "Traceback" not in done.err
+    assert len(done.err) < 3000 and "\x1b" not in done.err
     assert not list(tmp_path.rglob("mlflow.db")), "nothing may be half-written"
 
 
@@ -221,10 +267,15 @@ def test_bad_input_gets_one_message_and_exit_code_2(words, message, tmp_path, in
     ("text", "message"),
     [
         ("task = ", "not valid TOML"),
-        ("[genes]\ncolumn = 3", "column.*columns"),
-        ("[gene]\ncolumns = 3", "gene.*genes"),
+        ("task = 'pca'\n[genes]\ncolumn = 3", "column.*columns"),
+        ("task = 'pca'\n[gene]\ncolumns = 3", "gene.*genes"),
         ("seed = 'a'", "seed"),
         ("task = 7", "task"),
+        ('task = ["pca"]', "task.*string"),
+        ("seed = 3", "bad.toml names no task"),
+        ("x = " + "[" * 50_000, "nested too deeply"),
+        ("task = 'pca'\nseed = " + "1" * 10_000, "too many digits"),
+        ("task = 'pca'\n[stop]\nscore = nan", "stop.score.*finite"),
     ],
 )
 def test_bad_files_too(text, message, tmp_path, inside):
@@ -238,6 +289,141 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path, inside):
     (tmp_path / "runs").write_text("")
     done = inside("run", "pca", check=2, HEBBARIUM_RUNS=str(tmp_path / "runs"))
     assert "folder" in done.err
+
+
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_an_ascii_terminal_gets_replacements(store, tmp_path):
+    """A rank with a champion, and the export of a rule whose source has accents."""
+    folder, record = store
+    rules = f"oja,{record['run_id'][:8]}"
+    words = ("rank", "--task", "pca", "--rules", rules, "--runs", folder, "--instances", 10)
+    ranked = hebbarium(*words, **ASCII)
+    assert "+-" in ranked.stdout and ranked.stdout.isascii() and ranked.stderr.isascii()
+    assert "measuring 2 rules" in ranked.stderr
+    file = tmp_path / "a[/b]" / "umlaut.json"
+    file.parent.mkdir()
+    hebbarium("export", "oja", "--to", "json", "-o", file)
+    text = json.loads(file.read_text())
+    file.write_text(
+        json.dumps({**text, "reference": "Földiák\x1b[31m"}, ensure_ascii=False), "utf-8"
+    )
+    done = hebbarium("export", file, **ASCII)
+    assert "Foldiak" in done.stdout
+    assert "lacks 2 of the characters" in done.stderr and "--out" in done.stderr
+
+
+def test_a_run_on_an_ascii_terminal_ends_with_a_command_to_paste(new_store, tmp_path):
+    """The hints name the store, stay on one line however narrow the terminal, and work."""
+    folder = new_store(tmp_path / "with a space")
+    words = ("run", "pca", *QUICK[:4], *FEW, "--generations", 2, "--islands", 2, "--runs", folder)
+    done = hebbarium(*words, "-v", **ASCII, COLUMNS="30")
+    assert "+-" in done.stdout and "runs the rules" in done.stderr
+    hints = re.findall(r"hebbarium .*", done.stdout)
+    assert [shlex.split(h)[1] for h in hints] == ["export", "ui"]
+    assert "def dw(" in hebbarium(*shlex.split(hints[0])[1:]).stdout
+    assert shlex.split(hints[1])[-2:] == ["--runs", str(folder)]
+
+
+def test_listings_print_commands_and_settings_that_work(inside, tmp_path):
+    """Every command in the listings runs; every option of a task is taken as it is printed."""
+    pages = [
+        inside(*words).out
+        for words in (["settings"], ["settings", "pca"], ["observables"], ["rules", "oja"])
+    ]
+    found = {
+        h
+        for page in pages
+        for h in re.findall(r"hebbarium [a-z]+ [a-z]+(?: --[a-z-]+(?: [a-z]+)?)*", page)
+    }
+    assert len(found) >= 4
+    for words in found:
+        inside(*shlex.split(words)[1:])
+    start = inside("runs", "--runs", tmp_path / "a b").err.split("Start one with: ")[1]
+    inside(*shlex.split(start)[1:], "--dry-run")
+    options = re.findall(r"^(--set .*?)  ", inside("tasks", "elise").out, re.MULTILINE)
+    assert len(options) == len(FAMILIES["elise"].options.model_fields)
+    plan = inside("run", "elise", *shlex.split(" ".join(options)), "--dry-run").out
+    assert tomllib.loads(plan) == tomllib.loads(inside("run", "elise", "--dry-run").out)
+
+
+def test_lists_can_be_filtered(inside):
+    every = json.loads(inside("rules", "--json").out)["rules"]
+    some = json.loads(inside("rules", "--task", "pca", "--reads", "post", "--json").out)["rules"]
+    assert 5 < len(some) < len(every) and all("post" in r["reads"] for r in some)
+    assert "sanger" not in {r["rule"] for r in some}
+    tasks = json.loads(inside("tasks", "--shows", "lat_ord", "--json").out)["tasks"]
+    assert [t["task"] for t in tasks] == ["pca_subspace"]
+    (seen,) = json.loads(inside("observables", "lat_ord", "--json").out)["observables"]
+    assert (seen["tasks"], seen["locality"]) == (["pca_subspace"], "nonlocal")
+    lines = inside("rules").out.splitlines()
+    assert len(lines) == len(every) + 1, "one line a rule"
+
+
+def test_help_shows_the_defaults_that_hold(inside):
+    page = " ".join(inside("run", "-h").out.split())
+    config = RunConfig()
+    for words, default in (
+        ("instances and search.", config.seed),
+        ("after so many.", config.stop.generations),
+        ("advance together.", config.variation.islands),
+        ("`hebbarium hardware`.", config.hardware),
+        ("interpreter or compiled.", config.engine),
+    ):
+        assert f"{words} [default: {default}" in page
+    assert inside("--version").out.startswith("hebbarium ")
+
+
+def test_a_dry_run_says_what_it_takes_and_leaves_nothing(inside, tmp_path):
+    words = ("run", "pca", "--seed", 3, "--runs", tmp_path / "none", "--dry-run")
+    assert tomllib.loads(inside(*words).out)["seed"] == 3
+    assert "# forecast:" in inside(*words).out
+    assert json.loads(inside(*words, "--json").out)["configuration"]["seed"] == 3
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [["rules"], ["export", "oja"], ["rules", "--json"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_one_message(words):
+    """A full disk behind standard output, and a reader that has gone."""
+    call = [sys.executable, "-m", "evolve", *words]
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        assert done.returncode == 2 and done.stderr.startswith("hebbarium: Cannot write")
+        assert len(done.stderr.splitlines()) == 1
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(call, stdout=write, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_older_file_stays_where_a_new_one_cannot_be_written(tmp_path, inside, monkeypatch):
+    out = tmp_path / "rule.py"
+    out.write_text("old")
+
+    def full(self, data):
+        with self.open("wb") as file:
+            file.write(data[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    done = inside("export", "oja", "-o", out, check=2)
+    assert "No space left" in done.err
+    assert [p.name for p in tmp_path.iterdir()] == ["rule.py"] and out.read_text() == "old"
+
+
+def test_what_somebody_elses_store_says_is_shown_plain(store, tmp_path, inside):
+    """Markup and escape sequences in the champion of a run."""
+    folder, _ = store
+    shutil.copytree(folder, tmp_path / "runs")
+    with closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as db:
+        hostile = "\x1b]0;owned\x07[bold]post[/x]"
+        db.execute("UPDATE tags SET value = ? WHERE key = 'champion'", (hostile,))
+        db.commit()
+    shown = inside("runs", "--runs", tmp_path / "runs").out
+    assert "\x1b" not in shown and "\\x1b]0;owned\\x07[bold]post[/x]" in shown
 
 
 def begin(folder, *words):

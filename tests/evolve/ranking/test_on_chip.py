@@ -181,7 +181,7 @@ def test_champions_are_judged_on_many_chips_that_nobody_searched_on(folder):
         if row["rule"] == "champion"
     )
     assert record["keeps_its_score_on_chips"]["seeds"] == good
-    show(record)
+    show(record, folder)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What several seeds are said to show: counts of paired tests against results whose answer is known."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -56,9 +57,10 @@ def test_seeds_are_counted_by_the_paired_test(capsys):
     assert [r["best_known"] for r in record["runs"]] == ["hebb"] * 4
     gap = record["runs"][1]["differences"]["oja"]
     assert gap["mean"] == pytest.approx(0.505, abs=0.01) and gap["p"] < 1e-4
-    seeds.show(json.loads(json.dumps(record)))
+    seeds.show(json.loads(json.dumps(record)), Path("else where"))
     shown = " ".join(capsys.readouterr().out.split())
     assert "beats hebb in 2 of 4 seeds (p < 0.01), not told apart in 1, worse in 1" in shown
+    assert "hebbarium export aaaaaaaa --to python --runs 'else where'" in shown
 
 
 def test_a_real_run_of_two_seeds_says_whom_it_beats(tmp_path):
