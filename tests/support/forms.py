@@ -176,7 +176,7 @@ def disagreements(graph: Graph, seen: Counter[str]) -> Iterator[tuple[str, str, 
         forms["JSON read back"] = rule_from_json(to_json(rule))
     except UserError as error:
         yield "JSON read back", f"refused: {str(error)[-50:]}", label
-    forms["simplified"] = simplify_rule(rule)
+    forms["simplified"] = simplify_rule(rule).rule
     numbers = [
         n for e in rule.equations.values() for n in sympy.preorder_traversal(e) if n.is_number
     ]
