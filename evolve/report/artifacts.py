@@ -141,6 +141,7 @@ def summary(run_id: str, result: Result) -> str:
         "",
         *(f"    {k} = {text(e)}" for k, e in result.champion.rule.equations.items()),
         "",
+        *([str(result.known), ""] if result.known else []),
         *([result.champion.note, ""] if result.champion.note else []),
         f"Test instances: {result.champion_row.n}, none of which the search or the choice has seen.",
         "",

@@ -39,6 +39,8 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
             "low": row.low,
             "high": row.high,
             "metrics": dict(row.metrics),
+            "known_rule": None if result.known is None else result.known.name,
+            "times_known_rule": None if result.known is None else float(result.known.factor),
         },
         "baselines": {r.rule: r.score for r in result.rows if r is not row},
         "differences": {r.rule: vars(difference(row, r)) for r in result.rows if r is not row},
@@ -106,6 +108,9 @@ def show_result(run_id: str, result: Result, folder: Path) -> None:
     for name, equation in equations.items():
         page.line(f"    {name} = {short_constants(equation)}", bold=True)
     page.say()
+    if result.known is not None:
+        page.say(str(result.known))
+        page.say()
     if any(short_constants(equation) != equation for equation in equations.values()):
         page.say(f"constants with {DIGITS} digits; an exported rule has all")
         page.say()

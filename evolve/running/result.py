@@ -1,13 +1,16 @@
 """What a run found out, for displays, logs and artifacts."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from evolve.config.run_config import RunConfig
 from evolve.ranking.compare import Row
 from evolve.ranking.on_chip import ChipTable
+from evolve.ranking.recognise import Match, recognise
 from evolve.search.islands import GenerationStats
+from rules_zoo import RULES
 from substrate.rule import Rule
 
 
@@ -52,6 +55,11 @@ class Result:
     chips: ChipTable | None = (
         None  # champion and rival on many held-out chips, beside the ideal network
     )
+
+    @cached_property
+    def known(self) -> Match | None:
+        """The known rule that the champion is a multiple of, if there is one."""
+        return recognise(self.champion.rule, RULES.values())
 
     @property
     def champion_row(self) -> Row:
