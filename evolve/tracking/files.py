@@ -31,8 +31,8 @@ NETWORK = frozenset(
     )
 )
 
-#: Seconds that a reader or writer waits for the lock of another on the database.
-PATIENCE = 2.5
+#: Seconds that a reader or writer waits for the lock of another; the end of a run may wait seven times.
+PATIENCE = 1.0
 
 _ELSEWHERE = "give another folder with --runs."
 _MEND = f"Move it away, mend it from a backup, or {_ELSEWHERE}"
