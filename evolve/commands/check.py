@@ -26,26 +26,22 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")] = False,
 ) -> None:
     """Check your own rules, tasks, profiles and targets; exit code 1 if a check fails."""
-    from json import dumps
-
+    from evolve.report.terminal import Page, dump
     from substrate.devices import configure
 
     configure()
-    rows = []
+    page, rows = Page(quiet=json), []
     for kind, part, where, about in [entry for word in parts for entry in _meant(word)]:
-        if not json:
-            print(f"{kind} {part.name}, {where}", flush=True)
+        page.line(f"{kind} {part.name}, {where}")
         for finding in findings(part, about):
             row = {"from": where, "kind": kind, "name": part.name}
             promise = {"promise": finding.name, "ok": finding.ok, "detail": finding.detail}
             rows.append({**row, **promise})
-            if not json:
-                print(_line(finding), flush=True)
+            page.line(_line(finding))
     failed = sum(not row["ok"] for row in rows)
     if json:
-        print(dumps({"checks": rows, "failed": failed}))
-    else:
-        print(f"{len(rows)} checks, {failed} failed" if failed else f"{len(rows)} checks passed")
+        dump({"checks": rows, "failed": failed})
+    page.line(f"{len(rows)} checks, {failed} failed" if failed else f"{len(rows)} checks passed")
     if failed:
         raise typer.Exit(1)
 

@@ -47,8 +47,9 @@ def presets(
 ) -> None:
     """List the presets: configurations of published searches."""
     import tomllib
-    from json import dumps
 
+    from evolve.report.tables import show_table, table_of
+    from evolve.report.terminal import Page, command, dump, write
     from substrate.errors import chosen
 
     files = preset_files()
@@ -60,14 +61,16 @@ def presets(
             {"preset": key, "about": _title(text), "settings": tomllib.loads(text)}
             for key, text in texts.items()
         ]
-        print(dumps({"presets": rows}))
+        dump({"presets": rows})
     elif name is not None:
-        print(texts[name], end="")
+        write(texts[name])
     else:
-        width = max(map(len, texts), default=0)
-        for key, text in texts.items():
-            print(f"{key:<{width}}  {_title(text)}")
-        print("\nhebbarium run --preset NAME runs one, hebbarium presets NAME prints it.")
+        page, about = Page(), "what it searches for"
+        lines = [(key, _title(text)) for key, text in texts.items()]
+        show_table(page, table_of(("preset", about), lines, (about,)))
+        for what, words in (("Run one: ", ("run", "--preset")), ("Print one:", ("presets",))):
+            for first in list(texts)[:1]:
+                page.line(f"{what}  {command(*words, first)}")
 
 
 def _title(text: str) -> str:

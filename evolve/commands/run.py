@@ -14,7 +14,7 @@ from evolve.config.engine_choice import Choice, decide
 from evolve.config.forecast import require_room
 from evolve.config.run_config import RunConfig
 from evolve.report.artifacts import draw_pictures, write_artifacts
-from evolve.report.hints import hint
+from evolve.report.terminal import command
 from evolve.running.interrupt import Interrupt
 from evolve.running.log import Recorder, RunView
 from evolve.running.loop import run
@@ -139,8 +139,8 @@ def _saying_what_is_kept(view: RunView, folder: Path) -> Iterator[list[RunLog]]:
         kept = [log.id[:8] for log in logs if log.found]
         if not kept:
             raise
-        command = hint(folder, "export", kept[0])
-        words = f"The best rule until then is kept in run {', '.join(kept)}: {command}"
+        take = command("export", kept[0], runs=folder)
+        words = f"The best rule until then is kept in run {', '.join(kept)}: {take}"
         if not isinstance(error, Exception):
             view.note(words)
             raise

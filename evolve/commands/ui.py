@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from evolve.report.terminal import Page
 from evolve.running.interrupt import Interrupt, StopSignal
 from evolve.tracking.store import ui_command, ui_environment
 from substrate.errors import UserError
@@ -47,7 +48,7 @@ def serve(runs: Path, host: str, port: int) -> int:
         server = _started(command)
         try:
             if _answers(server, host, port, stop):
-                print(f"Serving {runs} on http://{_shown(host)}:{port}, Ctrl-C to end", flush=True)
+                Page().line(f"Serving {runs} on http://{_shown(host)}:{port}, Ctrl-C to end")
             while server.poll() is None and not stop.requested:
                 time.sleep(0.1)
             if stop.requested:

@@ -12,6 +12,7 @@ from evolve.config.run_config import RunConfig
 from evolve.ranking.compare import Row
 from evolve.report import seeds
 from evolve.running.log import RunView
+from substrate.rule import Rule
 
 
 def row(name: str, scores: np.ndarray) -> Row:
@@ -26,7 +27,7 @@ def result(champion: float, seed: int) -> SimpleNamespace:
     rows = [own, row("hebb", 0.5 + noise), row("oja", 0.2 + noise), row("frozen", 0 * noise)]
     family = SimpleNamespace(rival="oja")
     config = SimpleNamespace(task="x", hardware="ideal", engine="auto", seed=seed, family=family)
-    rule = SimpleNamespace(name="champion", equations={"dw": 1})
+    rule = Rule("champion", 1)
     return SimpleNamespace(
         config=config,
         stopped=False,
