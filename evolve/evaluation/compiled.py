@@ -135,7 +135,7 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
         width = jax.tree.leaves(episodes)[0].shape[-1]
         factors = jnp.tile(gains, width)
 
-        def together(episode: Any) -> list[Any]:
+        def all_rules(episode: Any) -> list[Any]:
             merged = can_merge_lanes(episode, count)  # the inputs of all groups are there already
             if width > 1:
                 episode = jax.tree.map(lambda a: jnp.repeat(a, count, axis=-1), episode)
@@ -146,7 +146,7 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
                 )
             return answers
 
-        return lax.map(together, episodes)
+        return lax.map(all_rules, episodes)
 
     return run
 

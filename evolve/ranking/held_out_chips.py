@@ -62,8 +62,8 @@ def _judged(
     scales = plain.bounds_of(ideals)
     chips = [chip.with_bounds(scale) for chip, scale in zip(chips, scales, strict=True)]
     rival = RULES[first.family.rival]
-    beside = [rival] if is_compatible(rival, ideals[0].observables) else []
-    lists = [[champion, *beside] for champion in champions]
+    rivals = [rival] if is_compatible(rival, ideals[0].observables) else []
+    lists = [[champion, *rivals] for champion in champions]
     admitted = [
         [as_implemented(first.profile, r) for r in rules if not violations(first.profile, r)]
         for rules in lists

@@ -67,7 +67,7 @@ class Machine(NamedTuple):
 
         Raises
         ------
-        TooLong
+        DoesNotFit
             If the registers or the capacity do not suffice.
         """
 

@@ -88,7 +88,7 @@ class Polynomials:
 
         Raises
         ------
-        TooLong
+        DoesNotFit
             If the rule is no polynomial with integer coefficients, or its degree is too high.
         """
         return self.ready(self.expand(graph))

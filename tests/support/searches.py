@@ -41,7 +41,7 @@ def step(grid, variation, state, evaluate):
 
 
 def evaluate_and_apply(variation, state, offspring, evaluate):
-    """Evaluate what is unknown of the offspring, and conclude the generation."""
+    """Evaluate what is unknown of the offspring, and end the generation."""
     fresh = islands.unknown(offspring, state.known)
     scores = evaluate(list(fresh.values())).tolist() if fresh else []
     return islands.apply_scores(variation, state, offspring, dict(zip(fresh, scores, strict=True)))

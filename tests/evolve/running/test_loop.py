@@ -1,4 +1,4 @@
-"""Whole runs: how a champion is chosen, and that seeds in company find what they find alone."""
+"""Whole runs: how a champion is chosen, and that a seed finds the same beside others as alone."""
 
 import platform
 from dataclasses import replace

@@ -92,7 +92,7 @@ def test_a_log_in_a_worker_tells_what_is_new_and_the_rest_at_the_end():
     assert log.findings == ["a rule", "a better rule"] and log.ended == 1
 
 
-class Wish:
+class StopsWhenAsked:
     """Asks for an end when it is told to."""
 
     requested = False
@@ -100,7 +100,7 @@ class Wish:
 
 def test_an_end_may_be_asked_for_from_outside_and_what_there_is_is_kept():
     config = RunConfig(**SMALL | {"stop": {"generations": 1_000_000}})
-    stop, log = Wish(), Told()
+    stop, log = StopsWhenAsked(), Told()
 
     def ask():
         while not log.stats_of_all:

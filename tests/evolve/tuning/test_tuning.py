@@ -273,7 +273,7 @@ def test_no_zero_goes_under_a_fraction(quick):
 
 
 def test_refining_the_best_few(quick):
-    """Numbers come back in the equations, and neither order nor company changes them."""
+    """Numbers come back in the equations, and neither their order nor other rules change them."""
     rules = [
         RULES["oja"],
         Rule("protected", 2 * pdiv(POST * PRE, 1 + POST**2) - 0.3 * POST**2 * W),
