@@ -13,7 +13,7 @@ CHIP = profile("fixed_point")
 CHANGES = {
     "extract_constants": extract_constants,
     "substituted": substituted,
-    "simplify_rule": lambda rule: simplify_rule(rule, 0.05),
+    "simplify_rule": lambda rule: simplify_rule(rule).rule,
     "as_implemented": lambda rule: as_implemented(CHIP, rule),
 }
 

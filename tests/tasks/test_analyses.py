@@ -10,6 +10,7 @@ from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
 from evolve.evaluation.fixed_projections import evolving_part, full_rule
 from evolve.evaluation.interpreter import Interpreter
+from evolve.running.log import RunView
 from evolve.running.loop import run
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
@@ -119,10 +120,6 @@ def test_a_rule_with_fixed_rules_scores_the_same_interpreted_and_compiled():
 
 
 def test_a_search_with_fixed_rules_shows_all_of_its_rule():
-    class Silent:
-        def generation(self, progress: object) -> None: ...
-        def phase(self, name: str) -> None: ...
-
     config = RunConfig(
         task="digits",
         options={"samples": 200, "hidden": (5,)},
@@ -131,7 +128,7 @@ def test_a_search_with_fixed_rules_shows_all_of_its_rule():
         stop={"generations": 3},
         instances={"train": 10, "validation": 10, "test": 10},
     )
-    result = run(config, Silent())
+    result = run(config, RunView())
     assert set(result.champion.rule.changes) == {"forward", "readout"}
     again = score_compiled(
         result.champion.rule,

@@ -8,9 +8,9 @@ from evolve.evaluation.arena import Arena, Bounds, Scores
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.networks.clamped import clamped
-from substrate.simulate import Episode, simulate
+from substrate.simulate import NO_READING, Episode, simulate
 from tasks import FAMILIES
-from tasks.sequence_learning import NOTHING, chain, replay
+from tasks.sequence_learning import chain, replay
 from tests.support.scores import score_compiled
 
 FAMILY = FAMILIES["sequence_learning"]
@@ -33,7 +33,9 @@ def learned(name: str, whole: np.ndarray, rate: float, repeats: int = 1) -> jnp.
     w0 = jnp.zeros((whole.shape[1], whole.shape[1], 1, 1))
     network = clamped(recurrent=True, delayed=True)
     rates = jnp.full((1, 1), rate)
-    return simulate(network, lower(RULES[name]), Episode(drive, w0, {}), rates, NOTHING, 1).state.w
+    return simulate(
+        network, lower(RULES[name]), Episode(drive, w0, {}), rates, NO_READING, 1
+    ).state.w
 
 
 def test_asymmetric_hebb_sums_what_follows_what():

@@ -124,7 +124,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("words", "message"), WRONG, ids=lambda v: v if isinstance(v, str) else "")
 def test_mistakes_get_one_message(words, message, folder):
-    (folder / "mine.toml").write_text('load = ["/nowhere/x.py sha256:0123456789abcdef"]\n')
+    (folder / "mine.toml").write_text(
+        'task = "pca"\nload = ["/nowhere/x.py sha256:0123456789abcdef"]\n'
+    )
     done = hebbarium(folder, *words, load=(), check=2)
     assert re.search(message, done.stderr, re.DOTALL) and done.stdout == "", done.stderr
 

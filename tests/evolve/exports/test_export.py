@@ -199,9 +199,9 @@ def test_the_python_of_bcm():
         "run: abc",
         "score: 0.9",
         'INITIAL = {"theta": 1.0}',
-        "def dw(pre, post, theta):",
+        "def dw(pre, post, theta, **unused):",
         "    return pre*post*(post - theta)",
-        "def d_theta(post, theta, tau=50.0):",
+        "def d_theta(post, theta, tau=50.0, **unused):",
         "    return (post**2 - theta)/tau",
     ):
         assert line in text.split("\n"), line

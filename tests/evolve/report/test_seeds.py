@@ -40,6 +40,7 @@ def result(champion: float, seed: int) -> SimpleNamespace:
         reached=None,
         fitness={},
         chips=None,
+        known=None,
     )
 
 

@@ -14,5 +14,6 @@ RULE = Rule(
     name="leaky_delta",
     dw=err * PRE - leakage * W,
     constants={"leakage": 0.01},
+    summary="the delta rule, with a leak",
     reference="Widrow & Hoff 1960, IRE WESCON Convention Record 4:96-104, with a leak",
 )
