@@ -36,7 +36,8 @@ _DIV = f'''
 def _div(a, b):
     """Division that is 0 at b = 0 and a / b elsewhere: a b / (b**2 + {EPSILON!r}) without overflow."""
     with numpy.errstate(divide="ignore", over="ignore"):
-        return a / (b + numpy.divide({EPSILON!r}, b))
+        small = numpy.divide({EPSILON!r}, b, dtype=numpy.result_type(a, b, 1.0))
+        return a / (b + small)
 '''
 
 _SCOPES = {

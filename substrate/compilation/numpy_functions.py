@@ -16,13 +16,25 @@ from substrate.errors import UserError
 from substrate.functions import EPSILON
 from substrate.rule import Rule
 
+
+def _computed(function: Callable[..., Any], values: list[Any]) -> Any:
+    """A function of values; of plain numbers a plain number, which leaves arrays their precision."""
+    value = function(*values)
+    return float(value) if all(type(v) is float for v in values) else value
+
+
+def _div(a: Any, b: Any) -> Any:
+    """The protected division in the form that does not overflow; see `substrate.functions`."""
+    return np.divide(a, _computed(np.add, [b, _computed(np.divide, [EPSILON, b])]))
+
+
 #: What every function of `substrate.functions.FUNCTIONS` is on NumPy arrays.
 NUMPY: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "add": np.add,
         "sub": np.subtract,
         "mul": np.multiply,
-        "div": lambda a, b: np.divide(np.multiply(a, b), np.add(np.multiply(b, b), EPSILON)),
+        "div": _div,
         "min": np.minimum,
         "max": np.maximum,
         "abs": np.abs,
@@ -107,12 +119,6 @@ def numpy_functions(rule: Rule) -> dict[str, NumpyFunction]:
     0.375
     """
     return {name: NumpyFunction(e, rule.constants) for name, e in rule.equations.items()}
-
-
-def _computed(function: Callable[..., Any], values: list[Any]) -> Any:
-    """A function of values; of plain numbers a plain number, which leaves arrays their precision."""
-    value = function(*values)
-    return float(value) if all(type(v) is float for v in values) else value
 
 
 def _floating(value: Any) -> Any:

@@ -17,6 +17,7 @@ from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names
 from substrate.compilation.graph import Graph, Node, Number, to_rule
 from substrate.compilation.lowering import lower
+from substrate.compilation.numpy_functions import numpy_functions
 from substrate.functions import EPSILON, pdiv
 from substrate.networks.feedforward import feedforward
 from substrate.simulate import Episode, trajectory
@@ -182,6 +183,18 @@ def test_arrays_keep_their_precision_and_broadcast(expression):
         assert (change.dtype, change.shape) == (dtype, (2, 3))
 
 
+@pytest.mark.parametrize("number", [0.7, 0.0, -2, 1e300])
+def test_a_number_as_divisor_leaves_arrays_their_precision(number):
+    rule = Rule("r", post * pdiv(pre, sympy.Float(number), evaluate=False))
+    named = Rule("r", post * pdiv(pre, sympy.Symbol("c", real=True)), {"c": float(number)})
+    for dtype in (np.float32, np.float64):
+        seen = {"pre": np.ones((1, 3), dtype), "post": np.ones((2, 1), dtype)}
+        for one in (rule, named):
+            for function in (_module(one)["dw"], numpy_functions(one)["dw"]):
+                change = function(**seen)
+                assert (change.dtype, change.shape) == (dtype, (2, 3))
+
+
 def test_every_known_rule_is_plain_python(rule):
     space = _module(rule, source="here")
     assert all(callable(space[name]) for name in rule.equations)
@@ -223,9 +236,10 @@ def test_division_is_protected_as_on_the_platform():
 
 
 def test_division_overflows_only_where_its_value_does():
-    dw = _module(Rule("r", pdiv(pre, w)))["dw"]
+    rule = Rule("r", pdiv(pre, w))
     a, b = np.float32([1e20, 3.0, 0.0, 1e-30]), np.float32([2e20, np.inf, 0.0, 1e-30])
-    np.testing.assert_allclose(dw(pre=a, w=b), [0.5, 0, 0, 1e-54], rtol=1e-6, atol=1e-40)
+    for dw in (_module(rule)["dw"], numpy_functions(rule)["dw"]):
+        np.testing.assert_allclose(dw(pre=a, w=b), [0.5, 0, 0, 1e-54], rtol=1e-6, atol=1e-40)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.bool_, int, bool])
