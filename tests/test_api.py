@@ -90,12 +90,10 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_every_package_says_that_it_is_typed():
     import tomllib
 
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
-        "package-data"
-    ]
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     for package in PACKAGES:
         assert (ROOT / package / "py.typed").read_bytes() == b""
-        assert "py.typed" in data[package]
+        assert f"/{package}" in build["targets"]["wheel"]["include"]  # whole folders
 
 
 def examples():
