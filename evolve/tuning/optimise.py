@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import sympy
-from cmaes import CMA
 
 from evolve.evaluation.arena import Arena, Bounds
 from evolve.tuning.objective import LANES, SLOPE_LANES, Objective, Points
@@ -259,6 +258,8 @@ def _evolve(
     rng: np.random.Generator,
 ) -> None:
     """CMA-ES around the best point, until the samples lie closer together than the shortest step."""
+    from cmaes import CMA  # late: it imports SciPy's statistics, which take a second
+
     strategy = CMA(best.u, sigma, population_size=LANES, seed=int(rng.integers(2**31)))
     while objective.evaluations < limit and not strategy.should_stop():
         u = np.array([strategy.ask() for _ in range(LANES)])
