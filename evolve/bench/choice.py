@@ -100,7 +100,7 @@ def _program(graphs: list[Graph], arena: Arena) -> Any:
     rules = [partial(compiled.same, lower_graph(graph)) for graph in graphs]
     episodes = arena.side_by_side(0, compiled.groups_per_call(arena.episodes[0], 1))
     nothing: list[dict[str, Any]] = [{} for _ in graphs]
-    arguments = nothing, np.ones(1, np.float32), episodes
+    arguments = nothing, np.ones((len(graphs), 1), np.float32), episodes
     with compiled.unkept():
         made = compiled.jitted(rules, arena.settings[0], full=False).lower(*arguments).compile()
     return lambda: jax.block_until_ready(made(*arguments))

@@ -66,7 +66,7 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     require_all_compatible(rules, arena)
     skeletons = tuple(_skeleton(rule) for rule in rules)
     constants = [{k: np.float32(v) for k, v in rule.constants.items()} for rule in rules]
-    factors = np.asarray(gains, np.float32)
+    factors = np.tile(np.asarray(gains, np.float32), (len(rules), 1))
     answers = []
     for index, key in enumerate(arena.keys):
         width = groups_per_call(arena.episodes[index], len(gains))
@@ -130,19 +130,19 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
 
     @jax.jit
     def run(constants: list[dict[str, Array]], gains: Array, episodes: Any) -> list[Any]:
-        """Episodes are (call, ..., GROUP, width); answers (call, GROUP, width x gain)."""
-        count = len(gains)
+        """Gains are (rule, gain), episodes (call, ..., GROUP, width); answers (call, GROUP, width x gain)."""
+        count = gains.shape[1]
         width = jax.tree.leaves(episodes)[0].shape[-1]
-        factors = jnp.tile(gains, width)
+        factors = jnp.tile(gains, (1, width))
 
         def all_rules(episode: Any) -> list[Any]:
             merged = can_merge_lanes(episode, count)  # the inputs of all groups are there already
             if width > 1:
                 episode = jax.tree.map(lambda a: jnp.repeat(a, count, axis=-1), episode)
             vmapped, answers = prefers_vmap(episode), []
-            for rule, values in zip(rules, constants, strict=True):
+            for rule, values, own in zip(rules, constants, factors, strict=True):
                 answers.append(
-                    learn(setting, rule(values), episode, factors, merged, vmapped, full=full)
+                    learn(setting, rule(values), episode, own, merged, vmapped, full=full)
                 )
             return answers
 
@@ -151,14 +151,23 @@ def jitted(rules: Sequence[Lowered], setting: Setting, full: bool) -> Any:
     return run
 
 
-def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()) -> np.ndarray:
+def qualities(
+    graphs: Sequence[Graph],
+    arena: Arena,
+    slow: tuple[Slow, ...] = (),
+    gains: Sequence[float] | None = None,
+) -> np.ndarray:
     """Qualities (individual, setting, instance) of rules that are met once: their programs are forgotten again."""
     bundles = [
-        graphs[first : first + RULES_PER_PROGRAM]
+        slice(first, first + RULES_PER_PROGRAM)
         for first in range(0, len(graphs), RULES_PER_PROGRAM)
     ]
+    factors = np.ones((len(graphs), 1), np.float32)
+    if gains is not None:
+        factors[:, 0] = gains
 
-    def one(some: Sequence[Graph], device: jax.Device) -> np.ndarray:
+    def one(bundle: slice, device: jax.Device) -> np.ndarray:
+        some = graphs[bundle]
         other = fixed_projections.fixed_rules(arena.settings)
         lowered = [fixed_projections.with_fixed(lower_graph(graph, slow), other) for graph in some]
         rules = [partial(same, plasticity) for plasticity in lowered]
@@ -167,7 +176,7 @@ def qualities(graphs: Sequence[Graph], arena: Arena, slow: tuple[Slow, ...] = ()
             for index, setting in enumerate(arena.settings):
                 episodes = arena.side_by_side(index, groups_per_call(arena.episodes[index], 1))
                 run = jitted(rules, setting, full=False)
-                answers.append(run([{} for _ in some], np.ones(1, np.float32), episodes))
+                answers.append(run([{} for _ in some], factors[bundle], episodes))
             parts = ([answer[i] for answer in answers] for i in range(len(some)))
             return np.concatenate([_ordered(part, arena, 1)[0] for part in parts])
 
@@ -214,6 +223,11 @@ def _ordered(parts: Iterable[Any], arena: Arena, gains: int) -> Raw:
     return stacked(qualities), stacked(ceilings), {k: stacked(m) for k, m in named.items()}
 
 
+def _each_at_1(graphs: Sequence[Sequence[Graph]]) -> list[list[float]]:
+    """The task's own learning rate for every rule of several searches."""
+    return [[1.0] * len(some) for some in graphs]
+
+
 class Compiled:
     """Scores rules by compiling each, up to `RULES_PER_PROGRAM` in one program.
 
@@ -245,20 +259,26 @@ class Compiled:
         self,
         wanted: Sequence[Sequence[Graph]],
         thresholds: Sequence[Sequence[float]] | None = None,
+        gains: Sequence[Sequence[float]] | None = None,
     ) -> PendingScores:
         """Fitness of the rules of several searches, each on its training instances; the work is done when asked."""
         yield [
-            self._scores(graphs, arena).fitness if graphs else np.empty(0)
-            for graphs, arena in zip(wanted, self.arenas, strict=True)
+            self._scores(graphs, arena, own).fitness if graphs else np.empty(0)
+            for graphs, arena, own in zip(
+                wanted, self.arenas, gains or _each_at_1(wanted), strict=True
+            )
         ]
 
     def score_graphs(
-        self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
+        self,
+        graphs: Sequence[Sequence[Graph]],
+        arenas: Sequence[Arena],
+        gains: Sequence[Sequence[float]] | None = None,
     ) -> list[np.ndarray]:
         """Scores of rules on the arena in their place: (individual, instance of all settings)."""
         return [
-            self._scores(some, arena).score.reshape(len(some), -1)
-            for some, arena in zip(graphs, arenas, strict=True)
+            self._scores(some, arena, own).score.reshape(len(some), -1)
+            for some, arena, own in zip(graphs, arenas, gains or _each_at_1(graphs), strict=True)
         ]
 
     def measure(
@@ -272,8 +292,8 @@ class Compiled:
             for some, arena in zip(rules, arenas, strict=True)
         ]
 
-    def _scores(self, graphs: Sequence[Graph], arena: Arena) -> Scores:
-        quality = qualities(graphs, arena, self.slow)
+    def _scores(self, graphs: Sequence[Graph], arena: Arena, gains: Sequence[float]) -> Scores:
+        quality = qualities(graphs, arena, self.slow, gains)
         return Scores(self.bounds(arena).normalise(quality), quality, {})
 
     def bounds(self, arena: Arena) -> Bounds:

@@ -40,14 +40,19 @@ class Evaluator(Protocol):
         self,
         wanted: Sequence[Sequence[Graph]],
         thresholds: Sequence[Sequence[float]] | None = None,
+        gains: Sequence[Sequence[float]] | None = None,
     ) -> PendingScores:
         """Start on the fitness of the rules of several searches, each on its training instances.
 
-        For a rule that cannot reach its threshold, any fitness below it may be given.
+        For a rule that cannot reach its threshold, any fitness below it may be given. Gains are factors on the
+        task's learning rate, one a rule (1 by default).
         """
 
     def score_graphs(
-        self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
+        self,
+        graphs: Sequence[Sequence[Graph]],
+        arenas: Sequence[Arena],
+        gains: Sequence[Sequence[float]] | None = None,
     ) -> list[np.ndarray]:
         """Scores of rules on the arena in their place: (individual, instance of all settings)."""
 

@@ -206,6 +206,7 @@ class Interpreter:
         self,
         wanted: Sequence[Sequence[Graph]],
         thresholds: Sequence[Sequence[float]] | None = None,
+        gains: Sequence[Sequence[float]] | None = None,
     ) -> PendingScores:
         """Start on the fitness of the rules of several searches, as a race."""
         rules = [self._schedule(graphs) for graphs in wanted]
@@ -214,7 +215,10 @@ class Interpreter:
         least = np.full(len(population), -np.inf)
         if thresholds is not None and self.races:
             least = np.array([t[i] for t, own in zip(thresholds, rules, strict=True) for i in own])
-        race = Race(self, self._course, self._own_bounds, population, searches, least)
+        factors = np.ones(len(population))
+        if gains is not None:
+            factors = np.array([g[i] for g, own in zip(gains, rules, strict=True) for i in own])
+        race = Race(self, self._course, self._own_bounds, population, searches, least, factors)
 
         def stages() -> PendingScores:
             for fitness in race.stages():
@@ -231,11 +235,17 @@ class Interpreter:
         return stages()
 
     def score_graphs(
-        self, graphs: Sequence[Sequence[Graph]], arenas: Sequence[Arena]
+        self,
+        graphs: Sequence[Sequence[Graph]],
+        arenas: Sequence[Arena],
+        gains: Sequence[Sequence[float]] | None = None,
     ) -> list[np.ndarray]:
         """Scores of rules on the arena in their place: (individual, instance of all settings)."""
         scheduled = [self._schedule(some) for some in graphs]
-        raw = self._each([list(own.values()) for own in scheduled], arenas)
+        factors = None
+        if gains is not None:
+            factors = [[g[i] for i in own] for g, own in zip(gains, scheduled, strict=True)]
+        raw = self._each([list(own.values()) for own in scheduled], arenas, factors)
         answers = []
         for some, own, arena, bounds, (quality, _, _) in zip(
             graphs, scheduled, arenas, self.bounds_of(arenas), raw, strict=True

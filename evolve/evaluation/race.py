@@ -36,6 +36,7 @@ class Track(Protocol):
         *,
         chunks: int = ...,
         units: tuple[int, int] = ...,
+        gains: np.ndarray | None = ...,
     ) -> Running:
         """Hand the individuals in these places to the devices.
 
@@ -77,6 +78,8 @@ class Race:
         The rules, and the search that each belongs to.
     thresholds
         The fitness that each must be able to reach.
+    gains
+        The factor on the learning rate of each.
     """
 
     def __init__(
@@ -87,22 +90,30 @@ class Race:
         population: Sequence[ScheduledRule],
         searches: np.ndarray,
         thresholds: np.ndarray,
+        gains: np.ndarray,
     ) -> None:
         self.track, self.bounds = track, bounds
         self.population, self.searches, self.thresholds = population, searches, thresholds
+        self.gains = gains
         self.units = course.units
         long = np.array([rule.length > LONG for rule in population], bool)
         long &= course.tried and long.sum() > 1
         first = (0, 1)
-        self.trial = track.start(population, np.flatnonzero(long), searches, chunks=1, units=first)
-        self.short = track.start(population, np.flatnonzero(~long), searches, units=first)
+        self.trial = self._start(np.flatnonzero(long), first, chunks=1)
+        self.short = self._start(np.flatnonzero(~long), first)
+
+    def _start(self, places: np.ndarray, units: tuple[int, int], **given: int) -> Running:
+        """Let the individuals in these places learn on a range of units."""
+        return self.track.start(
+            self.population, places, self.searches, units=units, gains=self.gains, **given
+        )
 
     def stages(self) -> Iterator[np.ndarray | None]:
         """The fitness of the population (individual,), after a None for every stage that must be waited for."""
         population, searches = self.population, self.searches
         tried = self.track.qualities(self.trial)[:, *FIRST]
         alive = self.trial.members[~np.isnan(tried).any(axis=1)]
-        survivors = self.track.start(population, alive, searches, units=(0, 1))
+        survivors = self._start(alive, (0, 1))
         if len(alive):
             yield None
         settings_and_instances = self.bounds.ceiling.shape[1:]
@@ -112,7 +123,7 @@ class Race:
         fitness = self._best_possible(quality)
         going = np.flatnonzero(~(fitness + 1e-6 < self.thresholds) & (fitness > WORST))
         if self.units > 1:
-            rest = self.track.start(population, going, searches, units=(1, self.units))
+            rest = self._start(going, (1, self.units))
             if len(going):
                 yield None
             found = self.track.qualities(rest)

@@ -101,7 +101,7 @@ def run_together(
     logs[0].phase("drawing instances and compiling")
     trains = [draw_arena(c, "train") for c in configs]
     jobs = [Job(c, log, begin_search(c, founder)) for c, log in zip(configs, logs, strict=True)]
-    evaluator = _evaluator(first, trains)
+    evaluator = build_evaluator(first, trains)
     evaluator.warm()
     with nullcontext(stop) if stop else Interrupt().armed() as interrupt:
         if isinstance(interrupt, Interrupt):
@@ -127,7 +127,7 @@ def run_together(
         return select_champions(searches, evaluator, seconds)
 
 
-def _evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
+def build_evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     """What scores the rules of searches that advance together."""
     if decide(config)[1].engine == "compiled":
         return Compiled(trains, config.slow)

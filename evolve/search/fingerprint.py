@@ -34,12 +34,12 @@ def of_number(value: float) -> int:
     return numerator * pow(denominator, -1, PRIME) % PRIME
 
 
-_EPSILON = of_number(EPSILON)
+EPSILON_KEY = of_number(EPSILON)
 
 
 @lru_cache(maxsize=65536)
 def _divide(a: int, b: int) -> int:
-    below = (b * b + _EPSILON) % PRIME
+    below = (b * b + EPSILON_KEY) % PRIME
     return a * b * pow(below, -1, PRIME) % PRIME if below else 0
 
 

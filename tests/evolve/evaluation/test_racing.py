@@ -29,7 +29,7 @@ CONFIG = RunConfig(
 class Whole(Interpreter):
     """No thresholds: every rule learns on all instances at once."""
 
-    def begin(self, wanted, thresholds=None):
+    def begin(self, wanted, thresholds=None, gains=None):
         yield [
             self.score([self.schedule(g) for g in graphs]).fitness if graphs else np.empty(0)
             for graphs in wanted

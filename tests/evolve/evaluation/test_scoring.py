@@ -12,6 +12,7 @@ from evolve.evaluation.arena import WORST, Arena, Bounds
 from evolve.evaluation.compiled import Compiled
 from evolve.evaluation.interpreter import Interpreter
 from evolve.evaluation.layout import ScheduledRule
+from evolve.evaluation.pending import wait
 from evolve.search.genome import Grid, express, random_genome
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
@@ -185,3 +186,24 @@ def test_a_scale_that_was_given_is_kept():
         assert np.all(measured["frozen"].score > 0.1)
     with pytest.raises(AttributeError):
         other.bounds = ours
+
+
+@pytest.mark.parametrize("kind", [Compiled, Interpreter])
+def test_every_rule_can_be_scored_at_a_learning_rate_of_its_own(kind):
+    """Two searches and several rates in one call give what each rule gives alone at its rate."""
+    arenas = [Arena(PCA, SMALL, seed, "train", 10) for seed in (0, 1)]
+    evaluator = Compiled(arenas) if kind is Compiled else Interpreter(arenas, MACHINE, capacity=64)
+    oja, hebb = (from_rule(RULES[name]) for name in ("oja", "hebb"))
+    wanted, gains = [[oja, oja, hebb], [oja]], [[0.5, 2.0, 0.1], [4.0]]
+    known = {"oja": (0.5, 2.0, 4.0), "hebb": (0.1,)}
+    measured = evaluator.measure([[RULES["oja"], RULES["hebb"]]] * 2, arenas, known)
+    expected = [
+        [*measured[0]["oja"].fitness[:2], *measured[0]["hebb"].fitness],
+        [measured[1]["oja"].fitness[2]],
+    ]
+    assert len({round(float(f), 6) for f in sum(map(list, expected), [])}) == 4
+    found = wait(evaluator.begin(wanted, gains=gains))
+    exact = evaluator.score_graphs(wanted, arenas, gains)
+    for here, rows, there in zip(found, exact, expected, strict=True):
+        np.testing.assert_allclose(here, there, atol=1e-5)
+        np.testing.assert_allclose(rows.mean(axis=1), there, atol=1e-5)

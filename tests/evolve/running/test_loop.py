@@ -84,7 +84,7 @@ def test_free_memory_is_returned_again_and_again_while_searches_run(searches, mo
         lanes = width = 8
         asynchronous, races = True, False
 
-        def begin(self, wanted, thresholds):
+        def begin(self, wanted, thresholds, gains=None):
             rounds.append("waits")
             yield None
             rounds.append("answers")
