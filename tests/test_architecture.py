@@ -29,6 +29,7 @@ ROOMS = {
         "config",
         "ranking",
         "running",
+        "survey",
         "report",
         "bench",
         "commands",

@@ -21,6 +21,7 @@ from evolve.commands.options import (
     entries,
 )
 from evolve.commands.presets import preset_file, presets
+from evolve.commands.survey import survey
 
 app = typer.Typer(
     name="hebbarium",
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.add_typer(hardware_app, name="hardware")
 app.command()(check)
 app.command()(presets)
+app.command()(survey)
 
 
 def _version(wanted: bool) -> None:

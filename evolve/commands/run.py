@@ -49,9 +49,9 @@ def launch(config: RunConfig, folder: Path, view: RunView) -> tuple[str, Result]
     config, choice = decide(config)
     view.detail(str(choice))
     name = f"{config.task}-{config.seed}"
-    tags = {**_tags(config), **_engine(choice)}
+    tags = {**run_tags(config), **_engine(choice)}
     with (
-        _saying_what_is_kept(view, folder) as logs,
+        saying_what_is_kept(view, folder) as logs,
         Interrupt().armed() as stop,
         Store(folder, write=True, late=True) as store,
         store.begin(config.task, name, config.flat(), tags, late=True) as log,
@@ -89,10 +89,10 @@ def launch_seeds(
     start = config.variation.start
     founder = find_rule(start, Store(folder)) if start is not None else None
     every = max(1, config.stop.generations // POINTS)
-    tags = {**_tags(config), **_engine(choice)}
+    tags = {**run_tags(config), **_engine(choice)}
     found: list[tuple[str, Result]] = []
     with (
-        _saying_what_is_kept(view, folder) as logs,
+        saying_what_is_kept(view, folder) as logs,
         Interrupt().armed() as stop,
         Store(folder, write=True) as store,
         ExitStack() as stack,
@@ -127,7 +127,7 @@ def launch_seeds(
 
 
 @contextmanager
-def _saying_what_is_kept(view: RunView, folder: Path) -> Iterator[list[RunLog]]:
+def saying_what_is_kept(view: RunView, folder: Path) -> Iterator[list[RunLog]]:
     """Show the notes of runs at their end; if an error ends them, say what they have found until then.
 
     The runs are appended to the list that this gives.
@@ -156,7 +156,8 @@ def _saying_what_is_kept(view: RunView, folder: Path) -> Iterator[list[RunLog]]:
                 view.note(text)
 
 
-def _tags(config: RunConfig) -> dict[str, str]:
+def run_tags(config: RunConfig) -> dict[str, str]:
+    """What a run was made with, for its tags."""
     packages = ("hebbarium", "jax", "numpy", "sympy", "deap", "mlflow")
     versions = {f"version.{name}": version(name) for name in packages}
     own = {"load": "\n".join(config.load), "task_from": FAMILIES.source(config.task)}

@@ -177,12 +177,15 @@ class Interpreter:
         raise DoesNotFit
 
     def _schedule(self, graphs: Sequence[Graph]) -> dict[int, ScheduledRule]:
-        """Rules by place; those that do not fit are left out."""
-        scheduled: dict[int, ScheduledRule] = {}
-        for i, graph in enumerate(graphs):
-            with suppress(DoesNotFit):
-                scheduled[i] = self.schedule(graph)
-        return scheduled
+        """Rules by place; those that do not fit are left out. What is given several times is made ready once."""
+        ready: dict[int, ScheduledRule | None] = {}
+        for graph in graphs:
+            if id(graph) not in ready:
+                ready[id(graph)] = None
+                with suppress(DoesNotFit):
+                    ready[id(graph)] = self.schedule(graph)
+        found = ((i, ready[id(graph)]) for i, graph in enumerate(graphs))
+        return {i: rule for i, rule in found if rule is not None}
 
     def score(
         self,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evolve.config.forecast import forecast
+from evolve.config.forecast import forecast, in_time
 from evolve.config.run_config import RunConfig
 from evolve.config.written import toml
 from evolve.report.terminal import Page, clean, dump, write
@@ -38,11 +38,3 @@ def words(config: RunConfig, seeds: int) -> list[str]:
         f"{in_time(found.finish)} to choose the champion, to measure it and to write it down; "
         f"{in_words(found.bytes)} of memory.",
     ]
-
-
-def in_time(seconds: float) -> str:
-    """A duration in the unit that suits it."""
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.2g} s"

@@ -34,8 +34,8 @@ def fitness_curve(
     best: Sequence[float], median: Sequence[float], reference: Mapping[str, float]
 ) -> Figure:
     """Draw the best and the median score of every generation, beside known rules."""
-    figure = _empty_figure(6.0, 3.4)
-    axes = _styled(figure.add_subplot())
+    figure = empty_figure(6.0, 3.4)
+    axes = styled(figure.add_subplot())
     last = max(len(best), len(median)) - 1
     lines = (("best", BLUE, 2.2, best), ("median", SKY, 1.4, median))
     ends: list[tuple[float, str, str]] = []
@@ -79,9 +79,9 @@ def pareto_front(
     texts = [_cut(points[i][2]) for i in shown]
     wide = 0.068 * max((len(text) for text in texts), default=4) + 1.15  # inches of the table
     tall = max(3.2, 0.22 * (len(points) + 2))
-    figure = _empty_figure(4.2 + wide, tall)
+    figure = empty_figure(4.2 + wide, tall)
     axes, table = figure.subplots(1, 2, width_ratios=(4.2, wide))
-    _styled(axes)
+    styled(axes)
     for name, score in reference.items():
         axes.axhline(score, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
         where = (1, score), (-2, -3), ("axes fraction", "data")
@@ -111,10 +111,10 @@ def trajectories(
     every
         Steps between two rows.
     """
-    figure = _empty_figure(6.0, 4.8)
+    figure = empty_figure(6.0, 4.8)
     top, bottom = figure.subplots(2, 1, sharex=True)
     for axes in (top, bottom):
-        _styled(axes)
+        styled(axes)
     bottom.axhline(1.0, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     highest, longest = 1.2, 1
     for i, (name, pair) in enumerate(curves.items()):
@@ -146,12 +146,12 @@ def trajectories(
     return figure
 
 
-def _empty_figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches."""
     return Figure((width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
 
 
-def _styled(axes: Axes) -> Axes:
+def styled(axes: Axes) -> Axes:
     """Remove the frame at the top and right, and draw the rest in light colours."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

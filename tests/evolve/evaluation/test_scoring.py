@@ -201,7 +201,7 @@ def test_every_rule_can_be_scored_at_a_learning_rate_of_its_own(kind):
         [*measured[0]["oja"].fitness[:2], *measured[0]["hebb"].fitness],
         [measured[1]["oja"].fitness[2]],
     ]
-    assert len({round(float(f), 6) for f in sum(map(list, expected), [])}) == 4
+    assert len({round(float(f), 6) for own in expected for f in own}) == 4
     found = wait(evaluator.begin(wanted, gains=gains))
     exact = evaluator.score_graphs(wanted, arenas, gains)
     for here, rows, there in zip(found, exact, expected, strict=True):

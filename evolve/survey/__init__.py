@@ -1,0 +1,1 @@
+"""Of all distinct rules up to a size, which is the best?"""
