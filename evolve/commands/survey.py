@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evolve.config.run_config import RunConfig
     from evolve.config.survey_config import SurveyConfig
     from evolve.running.log import RunView
-    from evolve.survey.result import SurveyResult
+    from evolve.running.survey_result import SurveyResult
 
 
 def _list(words: str | None) -> list[str] | None:
@@ -202,8 +202,8 @@ def launch(
     from evolve.report.survey import draw_pictures, write_artifacts
     from evolve.running.interrupt import Interrupt
     from evolve.running.log import Recorder
+    from evolve.running.survey import survey
     from evolve.survey.forecast import choose, listed
-    from evolve.survey.loop import survey
     from evolve.tracking.store import Store
     from substrate.devices import configure
 

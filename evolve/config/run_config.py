@@ -160,6 +160,11 @@ class RunConfig(Closed):
         "auto",
         description="what evaluates rules; auto takes the one that an estimate finds cheaper",
     )
+    rates: Literal["fixed", "best"] = Field(
+        "fixed",
+        description="learning rate that a rule is scored at: the task's, or the best of seven around it, as known "
+        "rules then are too; on a chip always the task's",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task family")
     genes: Genes = Genes()
     variation: Variation = Variation()
@@ -250,6 +255,11 @@ class RunConfig(Closed):
         from substrate.hardware import profile
 
         return profile(self.hardware)
+
+    @property
+    def at_best_rate(self) -> bool:
+        """Whether every rule is scored at the best of several learning rates."""
+        return self.rates == "best" and self.profile.ideal
 
     @property
     def slow(self) -> tuple[Slow, ...]:

@@ -55,7 +55,9 @@ def _skeleton(rule: Rule) -> Rule:
     return replace(rule, name="compiled", constants=constants, reference="", note="")
 
 
-def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0,)) -> list[Raw]:
+def instances(
+    rules: Sequence[Rule], arena: Arena, gains: Sequence[Sequence[float]] = ((1.0,),)
+) -> list[Raw]:
     """Qualities, ceilings and metrics, (gain, setting, instance), of rules that become one program.
 
     Raises
@@ -66,28 +68,28 @@ def instances(rules: Sequence[Rule], arena: Arena, gains: Sequence[float] = (1.0
     require_all_compatible(rules, arena)
     skeletons = tuple(_skeleton(rule) for rule in rules)
     constants = [{k: np.float32(v) for k, v in rule.constants.items()} for rule in rules]
-    factors = np.tile(np.asarray(gains, np.float32), (len(rules), 1))
+    factors = np.broadcast_to(np.asarray(gains, np.float32), (len(rules), len(gains[0])))
     answers = []
     for index, key in enumerate(arena.keys):
-        width = groups_per_call(arena.episodes[index], len(gains))
+        width = groups_per_call(arena.episodes[index], len(gains[0]))
         run = _program(skeletons, key)
         answers.append(run(constants, factors, arena.side_by_side(index, width)))
     return [
-        _ordered([answer[i] for answer in answers], arena, len(gains)) for i in range(len(rules))
+        _ordered([answer[i] for answer in answers], arena, len(gains[0])) for i in range(len(rules))
     ]
 
 
 def measure_all(
     rules: Sequence[Rule], arena: Arena, bounds: Bounds, gains: Gains | None = None
 ) -> dict[str, Scores]:
-    """Score rules, each at its own gains; those with the same gains become one program."""
-    bundles: dict[tuple[float, ...], list[Rule]] = {}
+    """Score rules, each at its own gains; those with as many gains become one program."""
+    own = {rule.name: (1.0,) if gains is None else tuple(gains[rule.name]) for rule in rules}
+    bundles: dict[int, list[Rule]] = {}
     for rule in rules:
-        own = (1.0,) if gains is None else tuple(gains[rule.name])
-        bundles.setdefault(own, []).append(rule)
+        bundles.setdefault(len(own[rule.name]), []).append(rule)
     measured: dict[str, Scores] = {}
-    for factors, bundle in bundles.items():
-        found = instances(bundle, arena, factors)
+    for bundle in bundles.values():
+        found = instances(bundle, arena, [own[rule.name] for rule in bundle])
         for rule, (quality, _, metrics) in zip(bundle, found, strict=True):
             measured[rule.name] = Scores(bounds.normalise(quality), quality, metrics)
     return measured
@@ -301,7 +303,7 @@ class Compiled:
         if arena.bounds is not None:
             return arena.bounds
         if arena not in self._measured:
-            quality, ceiling, _ = instances([RULES["frozen"]], arena, (0.0,))[0]
+            quality, ceiling, _ = instances([RULES["frozen"]], arena, ((0.0,),))[0]
             self._measured[arena] = Bounds(quality[0], ceiling[0])
         return self._measured[arena]
 

@@ -111,10 +111,25 @@ def rank_rules(
 
 
 def rank_all_rules(
-    rules: Sequence[Sequence[Rule]], arenas: Sequence[Arena], evaluator: Evaluator
+    rules: Sequence[Sequence[Rule]],
+    arenas: Sequence[Arena],
+    evaluator: Evaluator,
+    rates: Sequence[Mapping[str, float]] | None = None,
 ) -> list[list[Row]]:
-    """Measure lists of rules at the task's rate, each on the arena in its place; each best first."""
-    return [_ordered(measured, {}) for measured in evaluator.measure(rules, arenas)]
+    """Measure lists of rules, each on the arena in its place; each best first.
+
+    Parameters
+    ----------
+    rates
+        Factors on the task's learning rate, by rule, for each list; 1 if not given.
+    """
+    if rates is None:
+        return [_ordered(measured, {}) for measured in evaluator.measure(rules, arenas)]
+    rows = []
+    for own, arena, mine in zip(rules, arenas, rates, strict=True):
+        (measured,) = evaluator.measure([own], [arena], {n: (r,) for n, r in mine.items()})
+        rows.append(_ordered(measured, mine))
+    return rows
 
 
 def _ordered(measured: Mapping[str, Scores], gains: Mapping[str, float]) -> list[Row]:

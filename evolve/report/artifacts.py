@@ -15,6 +15,7 @@ from evolve.exports import export
 from evolve.expressions.one_line import equations
 from evolve.expressions.symbolic import text
 from evolve.ranking.compare import difference, p_value_text
+from evolve.report.display import about_champion
 from evolve.report.front_table import front_rows, markdown
 from evolve.running.interrupt import StopSignal
 from evolve.running.result import Result
@@ -39,6 +40,7 @@ def write_artifacts(log: RunLog, result: Result) -> None:
         "seed": str(result.config.seed),
         **({"load": "; ".join(result.config.load)} if result.config.load else {}),
         "test score": f"{row.score:.4f} [{row.low:.4f}, {row.high:.4f}], n = {row.n}",
+        **({"learning rate": f"{row.gain:g} times the task's"} if row.gain != 1 else {}),
     }
     final = {"test_score": row.score, "test_low": row.low, "test_high": row.high}
     texts: dict[str, Callable[[], str]] = {
@@ -49,12 +51,18 @@ def write_artifacts(log: RunLog, result: Result) -> None:
         "summary.md": lambda: summary(log.id, result),
     }
     with signals_held():
-        tags = {"champion": text(rule.changes[FORWARD]), "score": f"{row.score:.6f}"}
+        tags: dict[str, object] = {
+            "champion": text(rule.changes[FORWARD]),
+            "score": f"{row.score:.6f}",
+            **({"rate_factor": f"{row.gain:g}"} if result.config.at_best_rate else {}),
+        }
         log.attempt("the champion in the list of runs", partial(log.tags, tags))
         for name, make in texts.items():
             log.attempt(name, lambda name=name, make=make: log.text(name, make()))  # type: ignore[misc]
         last = result.history[-1].generation
         numbers = {**final, "complexity": result.champion.operators}
+        if result.complete is not None:
+            numbers["complete_up_to"] = result.complete
         log.attempt("the test score among the metrics", partial(log.metrics, last, numbers))
         status: Status = "stopped" if result.stopped else "finished"
         log.attempt(f"the mark that the run has {status}", partial(log.finish, status))
@@ -138,10 +146,15 @@ def summary(run_id: str, result: Result) -> str:
         f"Run `{run_id}`, {'stopped' if result.stopped else 'finished'} after "
         f"{result.history[-1].generation} generations, {result.evaluations} evaluated rules and "
         f"{result.seconds:.1f} s of search.",
+        *(
+            [f"Complete up to {result.complete} operations: every rule so short was scored."]
+            if result.complete is not None
+            else []
+        ),
         "",
         *(f"    {k} = {text(e)}" for k, e in result.champion.rule.equations.items()),
         "",
-        *([str(result.known), ""] if result.known else []),
+        *(line for text in about_champion(result) for line in (text, "")),
         *([result.champion.note, ""] if result.champion.note else []),
         f"Test instances: {result.champion_row.n}, none of which the search or the choice has seen.",
         "",

@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+from evolve.evaluation.best_rate import RATES
 from evolve.expressions.one_line import expression
 from evolve.expressions.symbolic import rule_complexity, text
-from evolve.ranking.compare import difference
+from evolve.ranking.compare import difference, p_value_text
 from evolve.ranking.table import Table
 from evolve.report.front_table import front_rows, show_front
 from evolve.report.score_table import score_columns
 from evolve.report.tables import DIGITS, short_constants, show_table, signed
 from evolve.report.terminal import Page, command
 from evolve.running.result import Result
+
+#: A champion is better than a known rule if the paired test says so at this level.
+CERTAIN = 0.01
 
 
 def _status(result: Result) -> str:
@@ -31,10 +35,12 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
         "status": _status(result),
         "generations": result.history[-1].generation,
         "evaluations": result.evaluations,
+        "complete_up_to": result.complete,
         "seconds": round(result.seconds, 3),
         "champion": {
             "expression": expression(rule),
             "complexity": result.champion.operators,
+            "rate_factor": row.gain,
             "score": row.score,
             "low": row.low,
             "high": row.high,
@@ -42,7 +48,9 @@ def run_record(run_id: str, result: Result) -> dict[str, Any]:
             "known_rule": None if result.known is None else result.known.name,
             "times_known_rule": None if result.known is None else float(result.known.factor),
         },
+        "rates": result.config.rates,
         "baselines": {r.rule: r.score for r in result.rows if r is not row},
+        "baseline_rates": {r.rule: r.gain for r in result.rows if r is not row},
         "differences": {r.rule: vars(difference(row, r)) for r in result.rows if r is not row},
         f"reached_{result.config.family.rival}": None
         if reached is None
@@ -86,6 +94,25 @@ def rank_record(table: Table) -> dict[str, Any]:
     }
 
 
+def about_champion(result: Result) -> list[str]:
+    """What should be known of a champion before it is called a discovery, in sentences."""
+    lines, row = [], result.champion_row
+    if result.config.at_best_rate:
+        lines.append(
+            f"It learns at {row.gain:g} times the task's learning rate; it and all known rules have the best of "
+            f"{len(RATES)} rates from x{RATES[0]:g} to x{RATES[-1]:g}, chosen on training instances."
+        )
+    if result.known is not None:
+        return [*lines, str(result.known)]
+    known = next((r for r in result.rows if r is not row), None)
+    if known is not None:
+        gap = difference(row, known)
+        if gap.mean <= 0 or gap.p >= CERTAIN:
+            measured = f"{signed(gap).strip()}, p = {p_value_text(gap.p)}"
+            lines.append(f"It is no better than {known.rule} on test instances: {measured}.")
+    return lines
+
+
 def show_result(run_id: str, result: Result, folder: Path) -> None:
     """The end of a run for a person.
 
@@ -103,14 +130,16 @@ def show_result(run_id: str, result: Result, folder: Path) -> None:
         f"{result.seconds:.1f} s of search; {result.config.family.rival}'s training score reached after {when}",
         bold=result.config.task,
     )
+    if result.complete is not None:
+        page.say(f"complete up to {result.complete} operations: every rule so short was scored")
     equations = {name: text(e) for name, e in result.champion.rule.equations.items()}
     page.say()
     for name, equation in equations.items():
         page.line(f"    {name} = {short_constants(equation)}", bold=True)
     page.say()
-    if result.known is not None:
-        page.say(str(result.known))
-        page.say()
+    for line in about_champion(result):
+        page.say(line)
+    page.say()
     if any(short_constants(equation) != equation for equation in equations.values()):
         page.say(f"constants with {DIGITS} digits; an exported rule has all")
         page.say()

@@ -18,7 +18,7 @@ from evolve.report.display import show_next_steps
 from evolve.report.score_table import score_columns
 from evolve.report.tables import show_table, signed, table_of
 from evolve.report.terminal import Page
-from evolve.survey.result import Surveyed, SurveyResult
+from evolve.running.survey_result import Surveyed, SurveyResult
 from evolve.tracking.run_log import RunLog, Status
 from evolve.tracking.signals import signals_held
 from substrate.rule import FORWARD, Rule
@@ -287,7 +287,7 @@ def scores_file(result: SurveyResult) -> bytes:
     out = io.BytesIO()
     np.savez_compressed(
         out,
-        keys=found.formulas.keys[found.places],
+        keys=found.all_keys,
         operations=found.sizes.astype(np.int16),
         score=scores.score.astype(np.float32),
         rate=scores.rate.astype(np.float32),

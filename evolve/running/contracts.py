@@ -433,7 +433,7 @@ def _separate_splits(arena: Callable[..., Arena]) -> str:
 def _floor(arena: Callable[..., Arena]) -> str:
     """A rule that changes nothing scores what learning at rate 0 scores, and the ceiling is above."""
     frozen = RULES["frozen"]
-    quality, ceiling, _ = compiled.instances([frozen], arena("test"), (0.0, 1.0))[0]
+    quality, ceiling, _ = compiled.instances([frozen], arena("test"), ((0.0, 1.0),))[0]
     if not np.isfinite(quality).all():
         raise ContractError("the quality of a network that does not learn is not finite.")
     if not np.array_equal(quality[0], quality[1]):

@@ -18,6 +18,7 @@ from evolve.config.engine_choice import decide
 from evolve.config.forecast import require_room
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
+from evolve.evaluation.best_rate import BestRate
 from evolve.evaluation.compiled import Compiled
 from evolve.evaluation.evaluator import Evaluator
 from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
@@ -25,6 +26,7 @@ from evolve.evaluation.interpreter import WIDTH, Interpreter
 from evolve.evaluation.pending import PendingScores
 from evolve.ranking.on_chip import apply_admission
 from evolve.running.finding import best_so_far
+from evolve.running.head_start import BATCH, ShortRules, give, list_short_rules, score
 from evolve.running.interrupt import Interrupt, StopSignal
 from evolve.running.log import Log
 from evolve.running.result import Progress, Result
@@ -51,6 +53,7 @@ class Job:
     history: list[Progress] = field(default_factory=list)
     over: bool = False
     best: float = -float("inf")
+    complete: int | None = None  # operations up to which every rule was scored before the search
 
     def advance(self, scores: Mapping[Key, float], began: float) -> None:
         """Conclude generations until the scores are used up or a stop condition holds."""
@@ -103,15 +106,19 @@ def run_together(
     jobs = [Job(c, log, begin_search(c, founder)) for c, log in zip(configs, logs, strict=True)]
     evaluator = build_evaluator(first, trains)
     evaluator.warm()
+    short = list_short_rules(first)
     with nullcontext(stop) if stop else Interrupt().armed() as interrupt:
         if isinstance(interrupt, Interrupt):
             interrupt.searching = True
+        began = time.perf_counter()
+        if short is not None:
+            _survey(jobs, short, evaluator, interrupt)
         logs[0].phase("searching")
-        seconds = _search(jobs, evaluator, interrupt)
+        seconds = _search(jobs, evaluator, interrupt, began)
         for job in jobs:
             job.log.searched()
         logs[0].phase("measuring known rules on training instances")
-        known = references(first.family.rival, trains, evaluator)
+        known = references(first, trains, evaluator)
         searches = [
             Searched(
                 j.config,
@@ -121,6 +128,7 @@ def run_together(
                 j.history,
                 interrupt.requested and not j.over,
                 r,
+                j.complete,
             )
             for j, train, r in zip(jobs, trains, known, strict=True)
         ]
@@ -129,6 +137,11 @@ def run_together(
 
 def build_evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     """What scores the rules of searches that advance together."""
+    engine = _engine(config, trains)
+    return BestRate(engine) if config.at_best_rate else engine
+
+
+def _engine(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     if decide(config)[1].engine == "compiled":
         return Compiled(trains, config.slow)
     variation, outputs, slow = config.variation, config.grid.outputs, config.slow
@@ -138,12 +151,34 @@ def build_evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
     return Interpreter(trains, config.machines, capacity, outputs, slow)
 
 
-def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal) -> float:
-    """Rounds of shared calls until the last search is over; returns the seconds.
+def _survey(
+    jobs: Sequence[Job], short: ShortRules, evaluator: Evaluator, interrupt: StopSignal
+) -> None:
+    """Score all short rules, and let every search begin with what is found."""
+    what = f"scoring {len(short):,} rules, all of up to {short.complete} operations"
+    if short.plain > short.complete:
+        what += f" and sums and products of up to {short.plain}"
+    jobs[0].log.phase(what, -(-len(short) // BATCH))
+
+    def ended() -> bool:
+        jobs[0].log.step()
+        return interrupt.requested
+
+    looked_at, found = score(short, [job.config for job in jobs], evaluator, ended)
+    for job, scores in zip(jobs, found, strict=True):
+        give(short, scores, looked_at, job.config, job.lookahead)
+        if not interrupt.requested:
+            job.complete = short.complete
+
+
+def _search(
+    jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal, began: float | None = None
+) -> float:
+    """Rounds of shared calls until the last search is over; returns the seconds since `began`, now by default.
 
     Where devices work on their own, two halves of the searches take turns: while one is scored, the other is bred.
     """
-    began = time.perf_counter()
+    began = time.perf_counter() if began is None else began
     lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
 
     def begin(half: Sequence[Job]) -> tuple[list[dict[Key, Graph]], PendingScores]:

@@ -56,6 +56,10 @@ class Result:
         None  # champion and rival on many held-out chips, beside the ideal network
     )
 
+    complete: int | None = (
+        None  # operations up to which every rule was scored, if there was a survey
+    )
+
     @cached_property
     def known(self) -> Match | None:
         """The known rule that the champion is a multiple of, if there is one."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena
+from evolve.evaluation.best_rate import RATES, rates_of_graphs, rates_of_rules
 from evolve.evaluation.evaluator import Evaluator
 from evolve.expressions.symbolic import Simplified, rule_complexity, simplify_rule
 from evolve.ranking.compare import Row, rank_all_rules
@@ -52,6 +53,7 @@ class Searched:
     history: list[Progress]
     stopped: bool  # by a person, before any stop condition held
     reference: "Reference"
+    complete: int | None = None  # operations up to which every rule was scored
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,21 @@ class Reference:
     seconds: float  # that a rule took, most of them to compile
 
 
-def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
-    """Training score and F of the family's rival and of doing nothing."""
-    rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
+def references(config: RunConfig, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
+    """Training score and F of the family's rival and of doing nothing, each at its best rate where that counts."""
+    rules = [RULES["frozen"], *baselines(trains[0], (config.family.rival,))]
+    gains = dict.fromkeys((r.name for r in rules), RATES if config.at_best_rate else (1.0,))
     began = time.perf_counter()
-    measured = list(evaluator.measure([rules] * len(trains), trains))
+    measured = list(evaluator.measure([rules] * len(trains), trains, gains))
     seconds = (time.perf_counter() - began) / len(rules)
+    best = [{name: int(np.argmax(s.fitness)) for name, s in own.items()} for own in measured]
     return [
         Reference(
-            {name: float(s.fitness[0]) for name, s in own.items()},
-            {name: _sum(s.quality[0]) for name, s in own.items()},
+            {name: float(s.fitness[at[name]]) for name, s in own.items()},
+            {name: _sum(s.quality[at[name]]) for name, s in own.items()},
             seconds,
         )
-        for own in measured
+        for own, at in zip(measured, best, strict=True)
     ]
 
 
@@ -133,6 +137,7 @@ def select_champions(
             rows=rows,
             fitness={**one.reference.sums, "champion": trained},
             chips=chips,
+            complete=one.complete,
         )
         for one, champion, front, (rows, trained), chips in zip(
             searches, champions, fronts, ranked, judged_on_chips, strict=True
@@ -180,9 +185,21 @@ def _ranked(
         admitted = [rule for rule in known if not violations(config.profile, rule)]
         own = [as_implemented(config.profile, rule) for rule in own]
         lists = [[rule, *(as_implemented(config.profile, r) for r in admitted)] for rule in own]
-        rows = rank_all_rules(lists, tests, evaluator)
         trains = [one.train for one in some]
-        trained = evaluator.measure([[rule] for rule in own], trains)
+        champions_alone = [[rule] for rule in own]
+        if config.at_best_rate:
+            rates = [
+                rates_of_rules(evaluator, rules, train)
+                for rules, train in zip(lists, trains, strict=True)
+            ]
+            rows = rank_all_rules(lists, tests, evaluator, rates)
+            trained = [
+                evaluator.measure([rules], [train], {n: (r,) for n, r in mine.items()})[0]
+                for rules, train, mine in zip(champions_alone, trains, rates, strict=True)
+            ]
+        else:
+            rows = rank_all_rules(lists, tests, evaluator)
+            trained = evaluator.measure(champions_alone, trains)
         for rule, table, scores in zip(own, rows, trained, strict=True):
             yield table, _sum(scores[rule.name].quality[0])
 
@@ -252,7 +269,10 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
             for s in some
         ]
         graphs = [[i.phenotype.graph for i in own] for own in found]
-        scored = evaluator.score_graphs(graphs, arenas)
+        rates = [[1.0] * len(own) for own in graphs]
+        if some[0].config.at_best_rate:
+            rates = rates_of_graphs(evaluator, graphs, [one.train for one in some])
+        scored = evaluator.score_graphs(graphs, arenas, rates)
         for one, individuals, scores in zip(some, found, scored, strict=True):
             candidates = []
             here = [i.phenotype.graph for i in individuals]

@@ -78,6 +78,12 @@ class Grid:
         return len(self.terminals) + self.evolved
 
     @cached_property
+    def rates(self) -> dict[int, int]:
+        """Address of every slow variable, and the output that is its rate."""
+        places = {name.removeprefix("d_"): i for i, name in enumerate(self.outputs) if i}
+        return {a: places[t] for a, t in enumerate(self.terminals) if t in places}
+
+    @cached_property
     def arities(self) -> tuple[int, ...]:
         """Number of arguments of each primitive."""
         return tuple(FUNCTIONS[name].arity for name in self.primitives)
@@ -265,16 +271,23 @@ class Phenotype:
 
     def __init__(self, grid: Grid, genome: Genome) -> None:
         self._grid, self._genome = grid, genome
-        self._needed = _trace(grid, genome.genes)
+        outputs = genome.genes[3 * grid.nodes :]
+        if len(outputs) == 1:
+            self._read = [True]
+            self._needed = _trace(grid, genome.genes, outputs)
+        else:
+            self._read, self._needed = _trace_read(grid, genome.genes, outputs)
         self._prints = _evaluate(grid, genome, self._needed)
-        #: Fingerprint of every output.
-        self.key = tuple([self._prints[address] for address in genome.genes[3 * grid.nodes :]])
+        #: Fingerprint of every output; 0 for the rate of a slow variable that the weight does not depend on.
+        self.key = tuple(
+            [self._prints[a] if read else 0 for a, read in zip(outputs, self._read, strict=True)]
+        )
 
     @cached_property
     def active(self) -> frozenset[int]:
         """Positions of the genes that matter; constants follow the genes."""
         grid, genes = self._grid, self._genome.genes
-        used = list(range(3 * grid.nodes, grid.size))
+        used = [3 * grid.nodes + i for i, read in enumerate(self._read) if read]
         for node in self._needed:
             start = 3 * node
             used += range(start, start + 1 + grid.arities[genes[start]])
@@ -329,11 +342,31 @@ class Phenotype:
         return sorted([first[value] for value in reached])
 
 
-def _trace(grid: Grid, genes: Genes) -> list[int]:
-    """The nodes that the outputs reach, operands first."""
+def _trace_read(grid: Grid, genes: Genes, outputs: Genes) -> tuple[list[bool], list[int]]:
+    """Which outputs matter, and the nodes that they reach: the weight's, and the rates of slow variables it needs."""
+    reached: dict[int, list[int]] = {}
+    waiting = [i for i in range(len(outputs)) if i not in grid.rates.values()]
+    while waiting:
+        output = waiting.pop()
+        reached[output] = nodes = _trace(grid, genes, outputs[output : output + 1])
+        leaves = {outputs[output]}
+        for node in nodes:
+            function, a, b = genes[3 * node : 3 * node + 3]
+            leaves.add(a)
+            if grid.arities[function] > 1:
+                leaves.add(b)
+        waiting += [
+            i for leaf, i in grid.rates.items() if leaf in leaves and i not in (*reached, *waiting)
+        ]
+    read = [i in reached for i in range(len(outputs))]
+    return read, sorted({node for nodes in reached.values() for node in nodes})
+
+
+def _trace(grid: Grid, genes: Genes, outputs: Genes) -> list[int]:
+    """The nodes that outputs reach, operands first."""
     leaves, arities = grid.leaves, grid.arities
     needed: set[int] = set()
-    stack = [a for a in genes[3 * grid.nodes :] if a >= leaves]
+    stack = [a for a in outputs if a >= leaves]
     while stack:
         node = stack.pop() - leaves
         if node not in needed:

@@ -149,6 +149,15 @@ def unknown(offspring: Offspring, known: ScoreCache) -> dict[Key, Graph]:
     }
 
 
+def remember(
+    state: SearchState, scored: Sequence[Individual], known: Mapping[Key, float], evaluations: int
+) -> None:
+    """Take what was scored before the search: the archives keep the best, and no formula is scored again."""
+    state.known.learn(known)
+    state.evaluations += evaluations
+    _archive(state, list(scored))
+
+
 def score_threshold(variation: Variation, state: SearchState) -> Callable[[Graph], float]:
     """The least score with which a formula can still matter: as a parent on any island, or in an archive.
 

@@ -23,6 +23,7 @@ from evolve.search.islands import (
     apply_scores,
     breed,
     compete,
+    remember,
     stale,
     start,
     unknown,
@@ -69,6 +70,39 @@ class Lookahead:
         # computed in another order rounds differently, and the search would differ from one that does not look ahead.
         self._found: dict[Key, tuple[Graph, float]] = {}
         self._pending: dict[Key, Graph] = {}
+
+    def begin_with(
+        self,
+        ranked: Sequence[Individual],
+        shortest: Sequence[Individual],
+        known: Mapping[Key, float],
+        evaluations: int,
+    ) -> None:
+        """Begin with rules that have scores: every island with one of the best, the archives with all.
+
+        Parameters
+        ----------
+        ranked
+            The best rules, the best first; the islands take turns.
+        shortest
+            The best of every size, which islands with more than one parent get too.
+        known
+            Scores of these and of others, which are not scored again.
+        evaluations
+            Rules that were scored for that.
+        """
+        assert self.state.generation == 0 and not self._found, "the search has begun"
+        if not ranked:
+            return
+        parents = self.variation.parents
+        fresh = []
+        for i, island in enumerate(self.state.islands):
+            own = [ranked[i % len(ranked)], *shortest][:parents]
+            # The objects must be new: each is a parent on one island.
+            island[: len(own)] = [Individual(o.genome, o.phenotype) for o in own]
+            fresh += island
+        self._speculated[0] = self._speculated[0]._replace(offspring=Offspring(fresh, fresh))
+        remember(self.state, [*ranked, *shortest], known, evaluations)
 
     def wanted(self, lanes: int) -> dict[Key, Graph]:
         """The formulas that the next generation needs, and those of later ones for lanes that would be idle."""

@@ -59,6 +59,13 @@ class Variation(BaseModel, frozen=True, extra="forbid"):
         description="champion: the simplest rule within one standard error of the best, or the one that gains most "
         "score per operator among those that lose at most 1.5 times what the best loses",
     )
+    survey: int | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="operations up to which all rules are scored before the search, the best of which found the "
+        "islands; if not given, as many as take some seconds; 0: none",
+    )
     start: str | None = Field(
         None,
         description="rule that founds every island: a zoo rule, a run, a rule file, an expression",

@@ -6,6 +6,7 @@ counted exactly, and as large a share of them is taken to be new as at the last 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -28,6 +29,8 @@ RULE, FORMULA = 3e-5, 5e-6
 #: Share of the updates of all instances that rules make in the interpreter: most diverge at once. The same where
 #: several rates are tried, in a race. Measured on `pca` with sizes 4 and 5.
 LEARNED, RACED = 0.1, 0.03
+#: How much longer the interpreter takes where these are among the functions: every instruction computes all of them.
+DEAR = {"div": 3.0, "tanh": 6.0}
 #: Bytes of a rule besides those of its formulas: size, score, rate and two marks; and for each of its equations.
 RULE_BYTES, EQUATION_BYTES = 32, 8
 #: Of a rule at a rate, while several are tried.
@@ -61,22 +64,7 @@ def listed(config: RunConfig, survey: SurveyConfig) -> tuple[Rules, Forecast]:
     all_rules = rules(found, grid.outputs, survey.up_to)
     count = len(all_rules)
     needed = _bytes(config, survey, len(found), count)
-    return all_rules, Forecast(count, _seconds(config, survey, count), int(needed))
-
-
-def _expected(found: Formulas, size: int) -> list[int]:
-    """How many formulas there are of every size, up to one that is not listed yet.
-
-    Of the candidates of the next size as large a share is new as of the last; from there on the counts grow as they
-    did from the last size to that one.
-    """
-    counts, last = list(found.counts), found.size
-    share = counts[last] / max(1, found.candidates(last)) if last else 1.0
-    if size > last:
-        counts.append(round(share * found.candidates(last + 1)))
-    while len(counts) <= size:
-        counts.append(round(counts[-1] * counts[-1] / max(1, counts[-2])))
-    return counts
+    return all_rules, Forecast(count, seconds_of(config, survey, count), int(needed))
 
 
 def _rules(counts: Sequence[int], equations: int) -> int:
@@ -96,14 +84,18 @@ def choose(config: RunConfig, survey: SurveyConfig, count: int) -> tuple[RunConf
     return config.model_copy(update={"engine": choice.engine}), choice
 
 
-def _seconds(config: RunConfig, survey: SurveyConfig, count: int) -> float:
-    """Of scoring so many rules at all rates."""
+def seconds_of(
+    config: RunConfig, survey: SurveyConfig, count: int, functions: Sequence[str] | None = None
+) -> float:
+    """Of scoring so many rules at all rates; they use the search's functions, or these."""
+    names = config.genes.primitives if functions is None else functions
+    dear = prod(DEAR.get(name, 1.0) for name in names)
     own, choice = choose(config, survey, count)
     making = count * RULE * (1 + survey.rates)
     if own.engine == "compiled":
         return making + choice.compiled
     races = survey.rates > 1 and all(s.bounded for s in config.settings)
-    return making + choice.interpreter * (RACED if races else LEARNED)
+    return making + dear * choice.interpreter * (RACED if races else LEARNED)
 
 
 def _bytes(config: RunConfig, survey: SurveyConfig, formulas: int, count: int) -> float:
@@ -114,7 +106,7 @@ def _bytes(config: RunConfig, survey: SurveyConfig, formulas: int, count: int) -
 
 def _require(config: RunConfig, survey: SurveyConfig, found: Formulas) -> None:
     """Refuse a size that cannot be listed and scored."""
-    counts = _expected(found, survey.size)
+    counts = found.expected(survey.size)
     problem = _problem(config, survey, counts)
     if problem is None:
         return
@@ -139,7 +131,7 @@ def _problem(config: RunConfig, survey: SurveyConfig, counts: Sequence[int]) -> 
     """Why rules of so many formulas by size cannot be surveyed, in words; None if they can."""
     count = _rules(counts, 1 + len(config.genes.slow))
     needed = int(min(_bytes(config, survey, sum(counts), count), 2**62))
-    seconds = _seconds(config, survey, count) + sum(counts) * FORMULA
+    seconds = seconds_of(config, survey, count) + sum(counts) * FORMULA
     short = tightest(needed, needed)
     many = f"{count:,}" if count < 10**12 else f"{count:.1e}"
     about = f"There are some {many} rules. To score them takes some {in_time(seconds)}"

@@ -124,6 +124,20 @@ class Formulas:
                 total += sum(pairs)
         return total
 
+    def expected(self, size: int) -> list[int]:
+        """How many formulas there are of every size, up to one that is not listed yet.
+
+        Of the candidates of the next size as large a share is new as of the last; from there on the counts grow as
+        they did from the last size to that one.
+        """
+        counts, last = list(self.counts), self.size
+        share = counts[last] / max(1, self.candidates(last)) if last else 1.0
+        if size > last:
+            counts.append(round(share * self.candidates(last + 1)))
+        while len(counts) <= size:
+            counts.append(round(counts[-1] * counts[-1] / max(1, counts[-2])))
+        return counts
+
     def _candidates(self, size: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Functions with operands that have one operation less than `size` together, a chunk at a time."""
         for name in self.primitives:
@@ -172,6 +186,15 @@ class Formulas:
                 )
         return values
 
+    def up_to(self, size: int) -> "Formulas":
+        """The formulas up to a size."""
+        part = Formulas(self.leaves, self.primitives)
+        last = self.ends[size]
+        part.keys, part.functions = self.keys[:last], self.functions[:last]
+        part.a, part.b = self.a[:last], self.b[:last]
+        part.ends = self.ends[: size + 1]
+        return part
+
     def reads(self, leaf: str) -> np.ndarray:
         """Which formulas read a terminal, (formula,)."""
         found = np.zeros(len(self), bool)
@@ -186,7 +209,7 @@ class Formulas:
         return self.graphs({output: place})
 
     def graphs(self, outputs: dict[str, int]) -> Graph:
-        """Several formulas as the equations of one rule."""
+        """Several formulas as the equations of one rule; a negative place stands for 0."""
         nodes: list[Node] = []
         operands: dict[int, Operand] = {}
         functions, a, b = self.functions, self.a, self.b
@@ -207,7 +230,7 @@ class Formulas:
             operands[place] = found
             return found
 
-        returned = {name: operand(place) for name, place in outputs.items()}
+        returned = {n: operand(p) if p >= 0 else Number(0.0) for n, p in outputs.items()}
         return Graph(tuple(nodes), returned)
 
 

@@ -1,7 +1,7 @@
 """Every distinct rule up to a size: a formula for the weight, and one for the rate of every slow variable.
 
 The size of a rule is the number of operations of all its formulas. A slow variable that the weight does not depend on
-changes nothing, so rules that have one are left out: they are those without it.
+changes nothing: its rate is 0, which costs no operation and is no formula of the list.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,15 @@ from evolve.survey import field as modular
 from evolve.survey.formulas import Formulas
 from substrate.compilation.graph import Graph
 
+#: The rate of a slow variable that is not read.
+UNREAD = -1
 #: Numerator and denominator of the factors that are known, where rules count up to a factor.
 FACTORS = 64
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Distinct rules, shortest first, as places (rule, equation) in a list of formulas."""
+    """Distinct rules, shortest first, as places (rule, equation) in a list of formulas; `UNREAD` stands for 0."""
 
     formulas: Formulas
     outputs: tuple[str, ...]
@@ -46,18 +48,22 @@ class Rules:
 
     def keys(self, rule: int) -> tuple[int, ...]:
         """The fingerprint of a rule, as searches have it."""
-        return tuple(self.formulas.keys[self.places[rule]].tolist())
+        return tuple(_keys(self.formulas, self.places[rule]).tolist())
+
+    @property
+    def all_keys(self) -> np.ndarray:
+        """The fingerprints of all rules, (rule, equation)."""
+        return _keys(self.formulas, self.places)
 
 
 def rules(found: Formulas, outputs: tuple[str, ...] = ("dw",), up_to: UpTo = "equality") -> Rules:
     """All rules whose equations are formulas of a list; the slow variables are those of the outputs `d_NAME`."""
-    size = found.size
     slow = [name.removeprefix("d_") for name in outputs[1:]]
     if not slow:
         places = np.arange(len(found), dtype=np.int32)[:, None]
         sizes = np.repeat(np.arange(found.size + 1), found.counts)
     else:
-        parts = list(_combinations(found, slow, size))
+        parts = list(_combinations(found, slow, found.size))
         places = np.concatenate([p for p, _ in parts])
         sizes = np.concatenate([np.full(len(p), s) for p, s in parts])
     if up_to == "factor":
@@ -66,24 +72,40 @@ def rules(found: Formulas, outputs: tuple[str, ...] = ("dw",), up_to: UpTo = "eq
     return Rules(found, outputs, places, sizes)
 
 
+def _keys(found: Formulas, places: np.ndarray) -> np.ndarray:
+    """Fingerprints of formulas, 0 where there is none."""
+    return np.where(places == UNREAD, np.uint64(0), found.keys[places])
+
+
 def _combinations(
     found: Formulas, slow: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Places of rules whose slow variables all matter to the weight, by rising size."""
+    """Places of rules by rising size; first those that read no slow variable, last those that read all."""
     reads = np.stack([found.reads(name) for name in slow], axis=1)  # (formula, variable)
     for total in range(size + 1):
-        for split in product(range(total + 1), repeat=len(slow) + 1):
-            if sum(split) != total:
-                continue
-            grids = np.meshgrid(*(np.array(found.of_size(s)) for s in split), indexing="ij")
-            places = np.stack([g.ravel() for g in grids], axis=1).astype(np.int32)
-            needed = reads[places[:, 0]]
-            for _ in slow:  # what is needed may need others
-                for i in range(len(slow)):
-                    needed = needed | (needed[:, [i]] & reads[places[:, i + 1]])
-            kept = places[needed.all(axis=1)]
-            if len(kept):
-                yield kept, total
+        for used in product((False, True), repeat=len(slow)):
+            yield from ((p, total) for p in _of(found, reads, np.array(used), total) if len(p))
+
+
+def _of(found: Formulas, reads: np.ndarray, used: np.ndarray, total: int) -> Iterator[np.ndarray]:
+    """Places of the rules of a size whose weight depends on just these slow variables."""
+    allowed = np.flatnonzero(~reads[:, ~used].any(axis=1))
+    equations = 1 + int(used.sum())
+    columns = [0, *(1 + np.flatnonzero(used))]
+    for split in product(range(total + 1), repeat=equations):
+        if sum(split) != total:
+            continue
+        own = [
+            allowed[(allowed >= r.start) & (allowed < r.stop)] for r in map(found.of_size, split)
+        ]
+        grids = np.meshgrid(*own, indexing="ij")
+        places = np.full((grids[0].size, 1 + len(used)), UNREAD, np.int32)
+        places[:, columns] = np.stack([g.ravel() for g in grids], axis=1)
+        needed = reads[places[:, 0]]
+        for _ in used:  # what is needed may need others
+            for i in np.flatnonzero(used):
+                needed = needed | (needed[:, [i]] & reads[places[:, i + 1]])
+        yield places[needed[:, used].all(axis=1)]
 
 
 def _up_to_factor(found: Formulas, places: np.ndarray) -> np.ndarray:
@@ -100,7 +122,7 @@ def _up_to_factor(found: Formulas, places: np.ndarray) -> np.ndarray:
     ]
     here, there = found.keys[places[:, 0]], found.evaluate(leaves)[places[:, 0]]
     quotients = modular.mul(here, modular.inverse(there))
-    rest = [quotients, *(found.keys[places[:, i]] for i in range(1, places.shape[1]))]
+    rest = [quotients, *(_keys(found, places[:, i]) for i in range(1, places.shape[1]))]
     _, representative, group = np.unique(
         np.stack(rest, axis=1), axis=0, return_index=True, return_inverse=True
     )

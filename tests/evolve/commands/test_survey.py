@@ -82,7 +82,7 @@ def test_the_end_says_what_is_certain(surveyed, capsys):
 
 
 def test_slow_variables_and_other_functions(tmp_path, monkeypatch):
-    monkeypatch.setattr("evolve.survey.loop.baselines", lambda arena, names: [RULES["oja"]])
+    monkeypatch.setattr("evolve.running.survey.baselines", lambda arena, names: [RULES["oja"]])
     genes = {"slow": ["s"], "primitives": ["mul", "div", "tanh"], "constants": [0.5]}
     options = {"dimensions": [2], "samples": 200}
     config = RunConfig(**{**SMALL.model_dump(), "genes": genes, "options": options})

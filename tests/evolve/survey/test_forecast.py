@@ -24,14 +24,14 @@ def test_candidates_are_counted_without_making_them(primitives):
 def test_the_next_size_is_guessed_within_a_factor_of_two():
     found = Formulas(("pre", "post", "w"), ("add", "sub", "mul", "div"))
     for _ in range(4):
-        guess = forecast._expected(found, found.size + 1)[-1]
+        guess = found.expected(found.size + 1)[-1]
         found.extend()
         assert found.counts[-1] / 2 < guess < 2 * found.counts[-1]
 
 
 def test_much_larger_sizes_are_extrapolated():
     found = formulas(("pre", "post", "w"), ("add", "sub", "mul"), 3)
-    *_, five, six = forecast._expected(found, 6)
+    *_, five, six = found.expected(6)
     assert 61_479 / 2 < five < 2 * 61_479
     assert 508_718 / 3 < six < 3 * 508_718
 

@@ -27,7 +27,7 @@ from evolve.running.interrupt import StopSignal
 from evolve.running.log import Log
 from evolve.running.loop import build_evaluator
 from evolve.running.select_champion import baselines, draw_arena
-from evolve.survey.result import Surveyed, SurveyResult, is_close
+from evolve.running.survey_result import Surveyed, SurveyResult, is_close
 from evolve.survey.rules import Rules
 from evolve.survey.scoring import Scores, geometric, score_all
 from rules_zoo import RULES
