@@ -32,7 +32,7 @@ from evolve.expressions.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.errors import UserError, chosen
-from substrate.hardware import PROFILES, Lanes, Profile, cost, violations
+from substrate.hardware import PROFILES, ChipKeys, Profile, cost, violations
 from substrate.networks.base import Network, is_compatible, require_compatible
 from substrate.plasticity import Plasticity
 from substrate.rule import Rule, Slow
@@ -321,7 +321,7 @@ def on_profile(setting: Setting, episode: Episode, profile: Profile) -> tuple[Se
         return setting, episode
     fits(chip, episode)
     keys = jax.ShapeDtypeStruct((INSTANCES_PER_GROUP, 1), jnp.uint32)
-    return replace(setting, profile=chip), episode._replace(lanes=Lanes(keys, keys))
+    return replace(setting, profile=chip), episode._replace(chip_keys=ChipKeys(keys, keys))
 
 
 def probe(network: Network, profile: Profile) -> Rule:
