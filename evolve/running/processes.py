@@ -231,10 +231,15 @@ def _end_with(parent: int) -> None:
 
 
 def _module_folders() -> list[str]:
-    """Where a worker looks for modules: where this process does, but for the current folder; then beside `evolve`."""
-    here = Path.cwd()
-    root = str(Path(__file__).parents[2])
-    return [*(f for f in sys.path if f and f != root and Path(f) != here), root]
+    """Where a worker looks for modules: where this process does, but for the current folder, and beside `evolve`.
+
+    Python's own come first; another `evolve`, installed or on the path of a person, comes after this one.
+    """
+    here, root = Path.cwd(), Path(__file__).parents[2]
+    folders = [f for f in sys.path if f and Path(f) not in (here, root)]
+    others = (i for i, folder in enumerate(folders) if (Path(folder) / "evolve").is_dir())
+    folders.insert(next(others, len(folders)), str(root))
+    return folders
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:
