@@ -128,10 +128,9 @@ def check_rule(rule: Rule) -> list[Finding]:
     ]
 
 
-def check_profile(
-    profile: Profile, families: Iterable[Family] = FAMILIES.values()
-) -> list[Finding]:
+def check_profile(profile: Profile, families: Iterable[Family] | None = None) -> list[Finding]:
     """Check a hardware profile: that every family runs on it or is refused, and that every rule has a cost there."""
+    families = FAMILIES.values() if families is None else families
     cells = (_cell(f.name, profile.name, trace_family, f, profile) for f in families)
     return [
         _finding("every figure has a source", _sources, profile),
@@ -149,9 +148,9 @@ def check_target(target: Target) -> list[Finding]:
     ]
 
 
-def families_by_profiles(families: Iterable[Family] = FAMILIES.values()) -> Iterator[Cell]:
+def families_by_profiles(families: Iterable[Family] | None = None) -> Iterator[Cell]:
     """Every family, or some, on every profile."""
-    for f in families:
+    for f in FAMILIES.values() if families is None else families:
         for p in PROFILES.values():
             yield _cell(f.name, p.name, trace_family, f, p)
 
