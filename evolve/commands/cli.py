@@ -295,6 +295,7 @@ def settings(
             autocompletion=entries("tasks"),
         ),
     ] = None,
+    load: Load = None,
     json: Json = False,
 ) -> None:
     """List what --set takes: meaning, default, choices."""
@@ -306,6 +307,7 @@ def settings(
 @app.command()
 def observables(
     name: Annotated[str | None, typer.Argument(help="Show one observable in full.")] = None,
+    load: Load = None,
     json: Json = False,
 ) -> None:
     """List what rules may read, and which tasks offer it."""

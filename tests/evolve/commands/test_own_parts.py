@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from evolve.commands.cli import app
 
 ROOT = Path(__file__).parents[3]
 PARTS = ROOT / "tests" / "support" / "own_parts"
@@ -91,9 +94,22 @@ def test_without_the_files_the_champion_says_what_to_load(record, folder):
     assert "def dw(" in hebbarium(folder, "export", run, load=()).stdout, "a rule needs no file"
 
 
+def test_every_command_that_knows_parts_loads_ones_own():
+    """Runs and pages of a store, benchmarks and presets have nothing to do with them."""
+    without = {
+        name
+        for name, command in typer.main.get_command(app).commands.items()
+        if "load" not in {option.name for option in command.params}
+    }
+    assert without == {"runs", "ui", "bench", "presets"}
+    for command in typer.main.get_command(app).commands["hardware"].commands.values():
+        assert "load" in {option.name for option in command.params}, command.name
+
+
 def test_lists_and_exports_know_ones_own_parts(folder):
+    assert "memory [steps]" in hebbarium(folder, "settings", TASK).stdout
+    assert TASK in hebbarium(folder, "observables", "err").stdout
     assert f"# {RULE}" in hebbarium(folder, "export", RULE, "--to", TARGET).stdout
-    assert "memory [steps]" in hebbarium(folder, "tasks", TASK).stdout
     assert "Widrow" in hebbarium(folder, "rules", RULE).stdout
     assert "gains 5 % apart" in hebbarium(folder, "hardware", "show", CHIP).stdout
 
