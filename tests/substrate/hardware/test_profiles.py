@@ -116,7 +116,7 @@ def codes(*rules):
 
 
 @pytest.mark.parametrize("name", [n for n in PROFILES if n != "ideal"])
-def test_company_does_not_change_a_bit_and_both_engines_agree(name):
+def test_rules_beside_it_do_not_change_a_bit_and_both_engines_agree(name):
     here = arena(name, dimensions=(3,))
     interpreter = Interpreter(here, MACHINE, capacity=16)
     together = interpreter.score(codes("oja", "hebb", "mettler2021_lr1", "instar")).quality
