@@ -37,7 +37,7 @@ from substrate.devices import release_free_memory
 from substrate.errors import UserError
 from substrate.rule import FORWARD, Rule
 
-#: Rounds between two times that free memory is returned.
+#: Free memory is returned to the system after every so many rounds.
 TIDY = 100
 
 
@@ -53,7 +53,7 @@ class Job:
     best: float = -float("inf")
 
     def advance(self, scores: Mapping[Key, float], began: float) -> None:
-        """Conclude generations until the scores are used up or a stop condition holds."""
+        """Complete generations until the scores are used up or a stop condition holds."""
         state = self.lookahead.state
         for stats in self.lookahead.advance(scores):
             seconds = time.perf_counter() - began
@@ -128,7 +128,7 @@ def run_together(
 
 
 def build_evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
-    """What scores the rules of searches that advance together."""
+    """The evaluator of searches that advance together."""
     if decide(config)[1].engine == "compiled":
         return Compiled(trains, config.slow)
     variation, outputs, slow = config.variation, config.grid.outputs, config.slow
@@ -139,9 +139,9 @@ def build_evaluator(config: RunConfig, trains: Sequence[Arena]) -> Evaluator:
 
 
 def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal) -> float:
-    """Rounds of shared calls until the last search is over; returns the seconds.
+    """Score rules in rounds of shared calls until the last search is over; returns the seconds.
 
-    Where devices work on their own, two halves of the searches take turns: while one is scored, the other is bred.
+    Where devices work asynchronously, two halves of the searches take turns: one breeds while the other is scored.
     """
     began = time.perf_counter()
     lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
@@ -183,7 +183,7 @@ def _search(jobs: Sequence[Job], evaluator: Evaluator, interrupt: StopSignal) ->
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Look for cycles of dead objects seldom, and only among the search's own: genomes and graphs have none."""
+    """Collect garbage seldom, and only among new objects: genomes and graphs form no reference cycles."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
