@@ -4,7 +4,6 @@ Runs that advanced together also end together: their rules are scored in shared 
 and expressions simplified once for all of them.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -60,22 +59,17 @@ class Reference:
 
     scores: dict[str, float]
     sums: dict[str, float]  # F, the sum of qualities over data sets
-    seconds: float  # for each rule, most of it compiling
 
 
 def references(rival: str, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
     """Training score and F of the family's rival and of the rule that changes nothing."""
     rules = [RULES["frozen"], *baselines(trains[0], (rival,))]
-    began = time.perf_counter()
-    measured = list(evaluator.measure([rules] * len(trains), trains))
-    seconds = (time.perf_counter() - began) / len(rules)
     return [
         Reference(
             {name: float(s.fitness[0]) for name, s in own.items()},
             {name: _sum(s.quality[0]) for name, s in own.items()},
-            seconds,
         )
-        for own in measured
+        for own in evaluator.measure([rules] * len(trains), trains)
     ]
 
 
@@ -103,8 +97,7 @@ def select_champions(
     first = searches[0]
     others = len(baselines(first.train, first.config.family.baselines))
     log.phase(
-        f"measuring the champion and {others} known rules on {first.config.instances.test} test instances, some "
-        f"{(others + 1) * first.reference.seconds:.0f} s"
+        f"measuring the champion and {others} known rules on {first.config.instances.test} test instances"
     )
     ranked = list(_ranked(searches, champions, evaluator))
     if not searches[0].config.profile.ideal:
