@@ -1,4 +1,4 @@
-"""Known rules, hand-designed and published: one file each, found when somebody looks."""
+"""Known rules, hand-designed and published: one file each, imported when first asked for."""
 
 from substrate.registry import Registry
 from substrate.rule import Rule

@@ -1,10 +1,10 @@
-"""Activity-based node perturbation: as node perturbation, but from the change that the noise has caused.
+"""Activity-based node perturbation: node perturbation that uses the change of activity instead of the noise itself.
 
     dw = -dloss du pre / du_power
 
-`du` is the difference of the net input with and without all the noise, so noise that came up from the
-layers below counts, and its source need not be known. Divided by its mean square over the neurons it
-is a derivative along a direction, whatever the size of the noise. No constants.
+`du` is the net input with all the noise less the net input without it. It includes noise that came up
+from the layers below, whose source need not be known. Divided by its mean square over the neurons, it
+gives a directional derivative that does not depend on the size of the noise. No constants.
 """
 
 from substrate import PRE, Rule, names

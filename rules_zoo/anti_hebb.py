@@ -1,9 +1,9 @@
-"""Anti-Hebb: what fires together is cut apart.
+"""Anti-Hebb: cells that fire together lose their connection.
 
     dw = -pre post
 
 In a linear neuron every direction of the input decays by exp(-eta lambda) a step, lambda being the
-eigenvalue of E[pre pre^T]: what is frequent is forgotten first, and what the neuron still answers is new. No
+eigenvalue of E[pre pre^T]. Frequent inputs are forgotten first, so the neuron still responds to new ones. No
 constants. It holds while eta times the mean squared length of the input is well below 2, beyond which it diverges.
 """
 

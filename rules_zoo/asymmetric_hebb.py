@@ -1,4 +1,4 @@
-"""Asymmetric Hebb: what arrives from one step ago is tied to what is active now.
+"""Asymmetric Hebb: the input of one step ago is associated with the activity now.
 
     asymmetric_hebb: dw = pre_delayed post
     asymmetric_instar: dw = post (pre_delayed - w)
@@ -7,9 +7,9 @@
     dpre_mean = (pre - pre_mean) / tau
     dpost_mean = (post - post_mean) / tau
 
-The weights of a chain of patterns become sum_t xi(t+1) xi(t)^T, so that each pattern calls up the next. With the
-instar the weights tend to the share of post's activity that follows pre's, so a unit that is often active gains
-nothing by it; centring both sides does the same for units that are active more than on average. The delta rule also
+The weights of a chain of patterns become sum_t xi(t+1) xi(t)^T, so that each pattern recalls the next. With the
+instar the weights tend to the share of post's activity that follows pre's, so units that are often active get no
+larger weights for it. Subtracting both means has the same effect. The delta rule also
 subtracts what the other units predict, and stores every chain whose patterns are linearly independent.
 
 `tau` [steps] is the memory of the means. It must be long against the chain.

@@ -3,10 +3,10 @@
     dw = pre post (post - theta)
     dtheta = (post**2 - theta) / tau
 
-The threshold follows the recent power of the cell, so a cell that fires too much finds it harder
-to strengthen: activity stays bounded where plain Hebb runs away, and the cell comes to answer one
-of several patterns. Shown K independent patterns equally often, a linear cell answers K to its
-own, 0 to the others, and theta rests at K.
+The threshold follows the recent power of the cell, so the synapses of a cell that fires
+too much are harder to strengthen. Activity stays bounded where it diverges under plain Hebb, and the
+cell becomes selective for one of several patterns. Shown K independent patterns equally often, a
+linear cell responds with K to one, with 0 to the others, and theta settles at K.
 
 `tau` [steps] is the memory of the threshold. It must be longer than the patterns take to alternate
 and shorter than 1 / (eta |pre|**2): beyond, the threshold lags and the answers oscillate.

@@ -6,9 +6,9 @@
     dtheta = (post**2 - theta) / tau
 
 The threshold of the first is the square of the mean, in units of an output of 1, which is superlinear in activity as
-stability asks. Shown K independent patterns equally often, a linear neuron then answers K**2 to its own and 0 to the
-others. The second divides by the threshold, so that strong inputs do not learn faster than weak ones; its fixed
-points are those of `bcm`, K to one pattern.
+stability asks. Shown K independent patterns equally often, a linear neuron then responds with K**2 to one and with 0
+to the others. The second divides by the threshold, so that strong inputs do not learn faster than weak ones; its
+fixed points are those of `bcm`: a response of K to one pattern.
 
 `tau` [steps] is the memory of the threshold: longer than the patterns take to alternate, and short against the
 learning.

@@ -1,4 +1,4 @@
-"""Covariance: Hebb on deviations from the mean, so that a constant background teaches nothing.
+"""Covariance: Hebb on deviations from the mean, so that a constant background changes no weight.
 
     covariance: dw = (pre - pre_mean) (post - post_mean)
     covariance_pre: dw = (pre - pre_mean) post

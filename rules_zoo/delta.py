@@ -2,8 +2,8 @@
 
     dw = err pre
 
-In a layered network these are the output neurons, so the hidden layers stay as they were drawn:
-this is the readout-only baseline of credit assignment. No constants. For a linear neuron it
+In a layered network these are the output neurons, so the hidden layers keep their random
+start weights: this is the readout-only baseline of credit assignment. No constants. For a linear neuron it
 converges in the mean while eta is below 2 / lambda_max of the inputs' correlation matrix.
 """
 

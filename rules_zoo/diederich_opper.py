@@ -1,11 +1,11 @@
-"""Diederich and Opper: learn what the net input misses of the given activity.
+"""Diederich and Opper: learn the difference between the given activity and the net input.
 
     dw = pre (post - u)
 
-The delta rule of Widrow and Hoff for clamped units: a weight moves until the others would make the unit do by itself
-what it is made to do. Shown N linearly independent patterns or fewer, again and again, the weights tend to the
-projector on their span, so that every pattern reproduces itself: u = post. No constants. It converges while eta
-times the largest eigenvalue of sum over patterns of pre pre^T stays below 2.
+The delta rule of Widrow and Hoff for clamped units: the weights change until the net input from the other units
+equals the activity that the unit is clamped to. Shown N linearly independent patterns or fewer, again and again, the
+weights tend to the projector on their span, so that every pattern reproduces itself: u = post. No constants. It
+converges while eta times the largest eigenvalue of sum over patterns of pre pre^T stays below 2.
 """
 
 from substrate import POST, PRE, Rule, names

@@ -2,8 +2,8 @@
 
     dw = (phi_u - phi_v) rbar
 
-`phi_u` is the rate of the soma and `phi_v` the one that the dendrite alone would give it. While a teacher or a fixed
-scaffold of somatic synapses pushes the soma, the dendrite follows; where it predicts the soma, nothing changes, so
+`phi_u` is the rate of the soma and `phi_v` the rate that the dendrite alone would give it. While a teacher or a fixed
+scaffold of somatic synapses drives the soma, the dendrite follows. Where it predicts the soma, nothing changes, so
 learning need not be switched off. No constants. It holds for conductance-coupled dendrites whose inputs arrive with
 delays longer than the membranes' time constants, and learning slow against these.
 """

@@ -4,9 +4,9 @@
     dw = fb_err dphi (p + dp)
 
 Bellec's rule without spikes and without adaptation: the pseudo-derivative becomes phi', the filtered spike train the
-filtered rate. It differs from `rflo` in where the slope stands: outside the filter, so the trace is the input line's
-and not the synapse's. Where the leak stands before the nonlinearity, as in a membrane potential, and feedback is the
-readout's transpose, this is exactly the gradient without what went through other neurons. No constants.
+filtered rate. It differs from `rflo` in that the slope is outside the filter, so there is one trace for each input
+and not for each synapse. If the leak acts before the nonlinearity, as in a membrane potential, and the feedback is
+the readout's transpose, this is exactly the gradient without the paths through other neurons. No constants.
 """
 
 import sympy

@@ -6,7 +6,7 @@
 The teaching signal of a hidden neuron is its own activity times the error, which is the same for the
 whole network; with several outputs their contributions add, sum_c err_c (err_c post). It stops when
 the errors do, so it needs no normalisation, but it does not align the layers with the task: only the
-readout follows the gradient. It explodes at rates that other rules bear.
+readout follows the gradient. It diverges at learning rates at which other rules are stable.
 
 `gain` [1] is the learning rate of the hidden layers over that of the readout.
 """

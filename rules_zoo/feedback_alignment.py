@@ -2,8 +2,8 @@
 
     dw = fb_err dphi pre
 
-The forward weights come to agree with the feedback: after a while the error that arrives points
-the way the gradient would. No constants. It weakens in deep narrow networks that see few examples.
+The forward weights align with the feedback weights: after a while the error that arrives points in
+about the direction of the gradient. No constants. It weakens in deep narrow networks that see few examples.
 """
 
 from substrate import PRE, Rule, names

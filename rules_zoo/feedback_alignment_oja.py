@@ -1,12 +1,12 @@
-"""Feedback alignment with one more term that keeps deep layers apart or aligns what they are taught.
+"""Feedback alignment with one more term, which keeps the rows of deep layers orthogonal or aligns teaching signals.
 
     feedback_alignment_oja: dw = fb_err dphi pre + gain post (pre - lat)
     feedback_alignment_hebb: dw = fb_err dphi pre + gain fb_err dphi (-pre_err)
 
 The first adds Oja's subspace rule, `lat` being sum_k y_k w_kj, which makes the rows of every layer
 orthonormal; the second an error-Hebbian product of the teaching signals (`pre_err`, that of the
-presynaptic neuron). Both were found by learning the coefficients of ten terms; of the two, Oja's is
-what lets a deep network learn online from few examples by random feedback.
+presynaptic neuron). Both were found by learning the coefficients of ten terms; Oja's term
+is the one with which a deep network learns online from few examples by random feedback.
 
 `gain` [1] is the weight of the added term against the error's.
 """

@@ -8,8 +8,8 @@
 
 Lateral weights inhibit, so their growth with a correlation is anti-Hebbian. The linear form of 1989 makes the
 outputs uncorrelated and lets them span the principal subspace. The form of 1990, for outputs of 0 and 1 that settle,
-keeps each unit active with probability `p`, and each pair together no more than by chance: every unit comes to stand
-for one independent component, such as one bar.
+keeps each unit active with probability `p`, and each pair of units no more often together than by chance: every unit
+comes to represent one independent component, such as one bar.
 
 `alpha` [1] is the rate between outputs, `beta` [1] that from the inputs, `gamma` [1] that of the biases, all times
 eta; `p` [1] is the wanted probability of being active. It holds for sparse causes, with p near that of a cause.

@@ -2,7 +2,7 @@
 
     dw = 0
 
-What a network scores under it is the floor of every task. No constants; it holds always.
+The score of the network under it is the floor of every task. No constants; it always holds.
 """
 
 from sympy import Integer

@@ -4,7 +4,7 @@
     dw = ((w + eta pre post) / norm - w) / eta
 
 `norm` is the length of w + eta pre post, so that the network's w + eta dw has length 1 after every
-step; the first one also rescales whatever the weights began with. The direction goes to the first
+step; the first step also rescales the start weights. The direction goes to the first
 principal component, as with Oja, which is the limit of this rule for small eta. No constants. It
 needs eta > 0 and a weight vector that is not 0.
 """

@@ -1,13 +1,13 @@
-"""Two evolved rules for the first principal component: Oja twice as fast, with extras.
+"""Two evolved rules for the first principal component: Oja's rule at twice the speed, with further terms.
 
     mettler2021_lr1: dw = (2 post + 1 + w) (pre - post w)
     mettler2021_lr2: dw = 2 post (pre - w (post + pre post))
 
-On inputs of zero mean and symmetric distribution the extras average out and the drift of both is
-twice Oja's; what they add is noise. On other inputs they do something else. No constants. The
+On inputs of zero mean and symmetric distribution the further terms average out, so that the drift of
+both is twice Oja's and they add only noise. On other inputs their mean effect is not zero. No constants. The
 first holds where Oja at twice its learning rate does. In the second the fluctuation w pre post**2
-can throw the weights off: of random Gaussian data sets with variances up to 1, shown 1,800 samples,
-none is lost at eta 0.002, but one in eight at eta 0.01 with two inputs and half with ten.
+can make the weights diverge: of random Gaussian data sets with variances up to 1, shown 1,800 samples,
+none diverges at eta 0.002, but one in eight at eta 0.01 with two inputs and half with ten.
 """
 
 from substrate import POST, PRE, Rule, W

@@ -3,8 +3,8 @@
     dw = -dloss noise pre
 
 The only message is one number for the whole network. On average the update is the gradient's, but it
-varies: with N neurons its mean square is about N + 2 times the gradient's, so that it bears only
-rates that much smaller than backprop's. No constants.
+varies: with N neurons its mean square is about N + 2 times the gradient's, so that it is
+stable only at learning rates smaller than backprop's by about this factor. No constants.
 """
 
 from substrate import PRE, Rule, names

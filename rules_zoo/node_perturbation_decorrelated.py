@@ -1,11 +1,11 @@
-"""Node perturbation on decorrelated inputs: lateral weights take away what the inputs of a layer share.
+"""Node perturbation on decorrelated inputs: lateral weights remove the correlations of a layer's inputs.
 
     dw_forward = -dloss noise pre
     dw_lateral = -alpha post (lat - post w)
 
-The lateral weights R stand between the activities x of a layer and the weights above, z = R x, and
-move by -alpha (z z^T - diag(z z^T)) R, without the loss: `post` is z_i, `lat` is sum_k z_k r_kj. They
-rest once no two components of z go together, <z_i z_k> = 0.
+The lateral weights R transform the activities x of a layer before the weights above, z = R x, and
+change by -alpha (z z^T - diag(z z^T)) R, without the loss: `post` is z_i, `lat` is sum_k z_k r_kj. They
+settle once no two components of z are correlated, <z_i z_k> = 0.
 
 `alpha` [1] is the learning rate of the lateral weights over that of the forward weights; eta alpha
 times the squared length of z must be well below 1.

@@ -2,8 +2,8 @@
 
     dw = post (pre - lat)
 
-`lat` is what all outputs together give back to the input line, sum_k y_k w_kj; the rule learns from
-what they miss. The rows of the weights become orthonormal and span the first k principal
+`lat` is the reconstruction of an input by all outputs together, sum_k y_k w_kj; the rule learns from
+its error. The rows of the weights become orthonormal and span the first k principal
 components, in no order: any rotation within the subspace is as good. No constants. It holds for
 linear neurons while eta times the mean squared length of the input is well below 1.
 """

@@ -1,9 +1,9 @@
-"""Outstar: the weights from an active neuron move towards the pattern that it should call up.
+"""Outstar: the weights from an active neuron move towards the pattern that it should recall.
 
     dw = pre (post - w)
 
-With the outputs clamped the weights settle at E[pre post] / E[pre], the mean output while the input is on: a command
-cell learns a pattern. No constants. It holds for inputs that are not negative and eta pre below 1.
+With the outputs clamped the weights settle at E[pre post] / E[pre], the mean output while the input is active: one
+cell learns to recall a pattern. No constants. It holds for inputs that are not negative and eta pre below 1.
 """
 
 from substrate import POST, PRE, Rule, W

@@ -2,7 +2,7 @@
 
     dw = pre (sign(err - 1/2) + sign(err + 1/2)) / 2
 
-For targets 0 or 1 and answers between them this is (target - [answer > 1/2]) pre, at a tie half of it.
+For targets 0 or 1 and outputs between them this is (target - [output > 1/2]) pre, at a tie half of it.
 Classes that a hyperplane separates with margin m are learned with at most (R / m)^2 mistakes, R being
 the length of the longest input. Hidden neurons, which have no `err`, learn nothing. No constants.
 """

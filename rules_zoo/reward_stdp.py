@@ -1,9 +1,9 @@
-"""Reward-modulated spike-timing-dependent plasticity: what was causal becomes stronger if it paid.
+"""Reward-modulated spike-timing-dependent plasticity: causal synapses become stronger if a reward followed.
 
     dw = c_plus reward
 
 `c_plus` is the reading of the causal correlation sensor, `reward` the reward less its running mean, so a synapse that
-took part in a better action than expected grows. No constants; the gain is the learning rate. It holds where gain
+contributed to a better action than expected grows. No constants; the gain is the learning rate. It holds where gain
 times reward stays within the format of the modulator: too small a gain is truncated to nothing, too large a one
 saturates.
 """

@@ -3,10 +3,10 @@
     dp = leak (dphi pre - p)
     dw = fb_err (p + dp)
 
-p + dp is the eligibility after this step's activity. Of the gradient through time RFLO keeps what a neuron did to
-itself through its own leak and drops what went through other neurons. Where the leak stands behind the
-nonlinearity, and feedback is the readout's transpose, it is exactly the gradient so cut; where the leak stands
-before it, `eprop` is. No constants: the trace has the neuron's own leak. With leak = 1 it is feedback alignment, at
+p + dp is the eligibility after this step's activity. Of the gradient through time RFLO keeps the effect of a neuron
+on itself through its leak, and drops the paths through other neurons. If the leak acts after the nonlinearity, and
+the feedback is the readout's transpose, it is exactly that truncated gradient; if the leak acts before it, `eprop`
+is. No constants: the trace has the neuron's own leak. With leak = 1 it is feedback alignment, at
 a linear readout the delta rule.
 """
 

@@ -1,9 +1,9 @@
-"""Sanger's generalised Hebbian algorithm: each output learns what the earlier ones leave over.
+"""Sanger's generalised Hebbian algorithm: each output learns from what the earlier ones do not explain.
 
     dw = post (pre - lat_ord)
 
-`lat_ord` is what outputs 1 to i give back to the input line, sum_{k<=i} y_k w_kj; the first output
-sees Oja's rule, every later one Oja's rule on the remainder. The rows of the weights become the
+`lat_ord` is the reconstruction of an input by outputs 1 to i, sum_{k<=i} y_k w_kj; the first output
+follows Oja's rule, every later one Oja's rule on the remainder. The rows of the weights become the
 principal components in order, each of norm 1. No constants. It holds for linear neurons with
 distinct eigenvalues while eta times the mean squared length of the input is well below 1; a
 component needs about 1 / (eta gap) steps, gap being the distance to the next eigenvalue.

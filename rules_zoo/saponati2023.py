@@ -1,12 +1,12 @@
-"""The predictive neuron: a neuron that foresees its inputs comes to fire at the first of them.
+"""The predictive neuron: a neuron that learns to predict its inputs comes to fire at the first of them.
 
     saponati2023: dw = w (u (pre - u w) + eps_w pre_tr)
     saponati2023_unbounded: dw = u (pre - u w) + eps_w pre_tr
 
-Both go down the gradient of the squared error of predicting the inputs as u w, u being the potential of the step
+Both follow the gradient of the squared error of predicting the inputs as u w, u being the potential of the step
 before: the first term changes the prediction, the second the potential. An input that comes early is worth more,
-since it predicts the later ones, so spikes move to the start of a sequence and inputs that predict nothing fall
-silent; of pairs of spikes, pre before post strengthens and post before pre weakens. The factor w keeps weights
+since it predicts the later ones, so spikes move to the start of a sequence, and inputs that predict nothing lose
+their weights; of pairs of spikes, pre before post strengthens and post before pre weakens. The factor w keeps weights
 positive and 0 where they are 0. Without `eps_w` the unbounded form is Oja's rule with the potential as output. No
 constants. It holds for weights that start above 0 and eta about 1e-4 at steps of 0.05 ms.
 """

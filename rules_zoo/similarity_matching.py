@@ -1,13 +1,13 @@
-"""Similarity matching: outputs are as alike as the inputs are, with local rules only.
+"""Similarity matching: outputs are as similar as the inputs are, with local rules only.
 
     dw_forward = post (pre - post w) / power
     dw_lateral = post (pre - post w) / power
     dpower = post**2
 
 Forward weights are Hebbian, lateral ones, which inhibit, anti-Hebbian, and both decay with the output; each neuron
-divides by the power that it has had so far, so its rate falls by itself. The outputs, settled, span the principal
-subspace of the inputs. No constants; `power` starts at 100 for inputs of variance about 1. It holds for linear
-neurons that settle between inputs.
+divides by the sum of its squared outputs so far, so its learning rate falls by itself. The outputs, settled, span
+the principal subspace of the inputs. No constants; `power` starts at 100 for inputs of variance about 1. It holds
+for linear neurons that settle between inputs.
 """
 
 from substrate import POST, PRE, Rule, Slow, W, names

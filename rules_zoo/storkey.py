@@ -1,4 +1,4 @@
-"""Storkey: a Hopfield memory that takes off what the other patterns already do.
+"""Storkey: Hopfield's rule less what the stored patterns already contribute.
 
     h_post = u - w pre
     h_pre = u_pre - w post

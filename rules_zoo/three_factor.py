@@ -1,4 +1,4 @@
-"""Reward-modulated node perturbation: noise that preceded a good reward is made permanent.
+"""Reward-modulated node perturbation: noise that was followed by a good reward is made permanent.
 
     dp = noise pre
     dw_forward = gain dreward (p + dp)

@@ -1,12 +1,13 @@
-"""Weight mirror: feedback weights copy the forward weights from the answers to noise.
+"""Weight mirror: feedback weights copy the forward weights from the responses to noise.
 
     dw_forward = fb_err dphi pre
     dw_feedback = speed (noise mirror - w)
 
-Noise xi in a layer makes the next one answer W xi (`mirror`), and <xi (W xi)^T> = W^T. With W at rest
+To noise xi in a layer the next one responds with W xi (`mirror`), and <xi (W xi)^T> = W^T. With W at rest
 the feedback weights settle at W^T up to noise of relative power a (n + 1) / (2 - a), a = eta speed, n
-the number of senders; its root is the tangent of the angle between the two. In the publication noise
-and learning take turns; here the mirror sees its noise apart from the signals, which is the same.
+the number of senders; its root is the tangent of the angle between the two. In the publication
+phases of noise and of learning alternate; here the mirror receives its noise separately from the signals, which is
+equivalent.
 
 `speed` [1] is the learning rate of the feedback over that of the forward weights: as small as the
 change of the forward weights allows.

@@ -1,9 +1,9 @@
-"""Weight perturbation: noise in every weight, and what it does to the loss.
+"""Weight perturbation: noise in every weight, and its effect on the loss.
 
     dw = -dloss_w w_noise
 
 On average the update is the gradient's; its variance grows with the number of weights, where that of
-node perturbation grows with the number of neurons. All samples of a batch see the same noise. No
+node perturbation grows with the number of neurons. All samples of a batch get the same noise. No
 constants.
 """
 

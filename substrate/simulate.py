@@ -27,7 +27,7 @@ class Episode(NamedTuple):
     drive: Any  # (step, pre, K, 1), the input of every step, or a tree of arrays that begin with the step
     w0: Any  # (post, pre, K, 1), or a tree of such arrays for several projections
     target: dict[str, Array]  # whatever the task's readings and scores need, each (..., K, 1)
-    lanes: Any = None  # which chip each instance runs on, see `substrate/hardware`
+    chip_keys: Any = None  # which chip each instance runs on, see `substrate/hardware`
 
 
 #: (first step, number of steps) -> drive of these steps

@@ -1,16 +1,16 @@
 """How the suite runs; fixtures that walk the registries: a new rule or task is covered because its file exists."""
 
 import gc
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import pytest
 
-from substrate.devices import configure, release_free_memory
+from substrate.devices import configure, release_free_memory, usable_cores
 
-configure()
+# Two devices show what several do, and every further one makes compiling dearer.
+configure(min(2, usable_cores()))
 
 from rules_zoo import RULES  # noqa: E402 - JAX must be set up first
 from tasks import FAMILIES  # noqa: E402
@@ -18,7 +18,7 @@ from tasks import FAMILIES  # noqa: E402
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Plain `pytest` runs in two processes if pytest-xdist is there: compiling, most of the work, uses one core.
+    """Plain `pytest` runs in up to four processes if pytest-xdist is there: compiling uses one core.
 
     Whatever names tests or says how to run them (`pytest FILE`, `-k`, `-n`, `-s`, `--pdb`) runs as it says.
     """
@@ -30,10 +30,10 @@ def pytest_cmdline_main(config):
         and option.numprocesses is None
         and option.capture != "no"
         and not (option.keyword or option.usepdb or option.collectonly)
-        and (os.cpu_count() or 1) > 1
+        and usable_cores() > 1
     ):
-        # Whole files, whose fixtures are shared.
-        option.numprocesses, option.dist = 2, "loadfile"
+        # Runs of tests that follow each other, whose fixtures are shared; whoever has done with them helps others.
+        option.numprocesses, option.dist = min(4, usable_cores()), "worksteal"
 
 
 def pytest_collection_finish(session):
@@ -59,6 +59,15 @@ def rule(request):
 def family(request):
     """Every task family."""
     return request.param
+
+
+@pytest.fixture
+def few_baselines(monkeypatch):
+    """Set a champion beside three known rules and not twenty: most of what a small run compiles."""
+    from evolve.running import select_champion
+    from tests.support.runs import few_baselines
+
+    monkeypatch.setattr(select_champion, "baselines", few_baselines(select_champion.baselines))
 
 
 @pytest.fixture(scope="session")

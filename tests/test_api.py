@@ -119,7 +119,9 @@ def test_examples_give_what_they_say(example, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir()), "an example writes nothing"
 
 
-def test_a_run_without_a_store_writes_nothing_and_finds_the_same(tmp_path, monkeypatch):
+def test_a_run_without_a_store_writes_nothing_and_finds_the_same(
+    few_baselines, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     config, seen = RunConfig(seed=3, **SMALL), []
     found = run(config, on_generation=seen.append)
@@ -138,7 +140,7 @@ def test_a_run_without_a_store_writes_nothing_and_finds_the_same(tmp_path, monke
     assert str(found).startswith("pca, seed 3: ") and f"{found.score:.3f}" in str(found)
 
 
-def test_a_stored_run_is_read_back(folder):
+def test_a_stored_run_is_read_back(folder, few_baselines):
     found = run("pca", folder, seed=4, **SMALL | {"stop": {"generations": 10}})
     stored = load_run(found.id[:8], folder)
     assert (stored.id, stored.name, stored.task, stored.status) == (

@@ -22,17 +22,29 @@ PCA = FAMILIES["pca"]
 SMALL = PCA.options(dimensions=(2,), samples=100)
 
 
-@pytest.mark.parametrize(
-    "cells",
-    [contracts.families_by_profiles, contracts.rules_by_families, contracts.rules_by_targets],
-    ids=lambda cells: cells.__name__,
-)
-def test_every_combination_is_traced_or_refused_with_a_reason(cells):
-    """Shown by `pytest -s`: + traced, a number or - refused, ! failed."""
-    found = list(cells())
-    print("\n" + contracts.matrix(found, reasons=cells is contracts.families_by_profiles))
+def require_traced_or_refused(cells, reasons=False):
+    """Of all combinations, which `pytest -s` shows: + traced, a number or - refused, ! failed."""
+    found = list(cells)
+    print("\n" + contracts.matrix(found, reasons))
     assert not [cell for cell in found if cell.outcome == "failed"]
     assert all(cell.reason for cell in found if cell.outcome == "refused")
+
+
+def test_a_family_is_traced_on_every_profile_or_refused_with_a_reason(family):
+    require_traced_or_refused(contracts.families_by_profiles([family]), reasons=True)
+
+
+@pytest.mark.slow
+def test_every_family_is_traced_on_every_profile():
+    """As above, for `pytest -m slow -s` to show in one table."""
+    require_traced_or_refused(contracts.families_by_profiles(), reasons=True)
+
+
+@pytest.mark.parametrize(
+    "cells", [contracts.rules_by_families, contracts.rules_by_targets], ids=lambda c: c.__name__
+)
+def test_every_rule_is_traced_or_refused_with_a_reason(cells):
+    require_traced_or_refused(cells())
 
 
 def test_the_instances_of_a_family_keep_their_promises(family):
@@ -67,7 +79,8 @@ def test_a_target_keeps_its_promises(target):
 
 
 def test_a_profile_keeps_its_promises():
-    assert all(f.ok for f in contracts.check_profile(PROFILES["ideal"]))
+    """On every family it is in the matrix above."""
+    assert all(f.ok for f in contracts.check_profile(PROFILES["ideal"], [PCA]))
 
 
 def broken(family, **parts):

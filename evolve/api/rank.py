@@ -90,12 +90,11 @@ def rank(
     >>> table.baseline.rule, table.rows[0].n
     ('oja', 10)
     """
-    from evolve.commands.rank import configuration, ranking, ranking_on_chip
+    from evolve.commands.rank import RankRequest, configuration, ranking
 
     if not 10 <= instances <= 10_000:
         raise UserError(f"instances = {instances}: give 10 to 10000.")
     settings = [{"options": dict(options)}] if options else []
     config = configuration(task, seed, hardware, engine, settings)
     folder = Path(runs) if runs is not None else None
-    measure = ranking if config.profile.ideal else ranking_on_chip
-    return measure(config, rules, instances, tune_rate, folder)
+    return ranking(RankRequest(config, rules, instances, tune_rate, folder))

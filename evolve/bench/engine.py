@@ -17,15 +17,13 @@ from evolve.bench.figures import Figure, Say, in_turns, ratio, timed
 from evolve.bench.workloads import Sizes, published, random_rules, training, updates, wide, words
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import Arena, can_merge_lanes, learn
-from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.interpreter import Interpreter, forget_programs
 from rules_zoo import RULES
 from substrate.compilation.graph import Graph, to_rule
 from substrate.compilation.lowering import lower
 from substrate.networks.feedforward import feedforward
 from substrate.rule import Rule
 from substrate.simulate import NO_READING, Episode, simulate
-
-#: Weights are all that is wanted of the layer.
 
 
 def measure(sizes: Sizes, say: Say) -> list[Figure]:
@@ -63,11 +61,11 @@ def _population(name: str, config: RunConfig, count: int, sizes: Sizes) -> list[
     codes = [interpreter.schedule(graph) for graph in graphs]
     few = graphs[: min(sizes.alone, count)]
     alone = Alone([to_rule(graph, f"random{i}") for i, graph in enumerate(few)], arena)
+    small = Interpreter(arena, config.machines, len(few))
     with _compiling():
         twice = range(min(2, sizes.repeats))
         compiling = tuple(_first_call(arena, config, graphs[0]) for _ in twice)
         compile_alone = timed(alone) / len(few)
-    small = Interpreter(arena, config.machines, len(few))
     seconds = in_turns(
         {
             "fitness": lambda: interpreter.fitness(graphs),
@@ -139,6 +137,7 @@ def _population(name: str, config: RunConfig, count: int, sizes: Sizes) -> list[
 
 def _first_call(arena: Arena, config: RunConfig, graph: Graph) -> float:
     """Seconds until an interpreter answers for the first time, less those of its second answer."""
+    forget_programs()
     interpreter = Interpreter(arena, config.machines, 1)
     first, second = (timed(lambda: interpreter.fitness([graph])) for _ in range(2))
     return first - second

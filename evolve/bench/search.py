@@ -202,7 +202,7 @@ def _to_oja(sizes: Sizes, say: Say) -> list[Figure]:
     """Seconds and evaluated rules to Oja's training score, in the default and in the published search."""
     figures = []
     kinds: dict[str, dict[str, Any]] = {
-        "default": {},
+        "default": sizes.default,
         "published": published(sizes, genes={"columns": sizes.searches[0][0]}).model_dump(),
     }
     for kind, settings in kinds.items():

@@ -1,7 +1,7 @@
 """What is measured: the published PCA search, random rules on its data, and how much of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Sizes:
     together: int = 64
     seeds: int = 5  # of the searches for Oja's level
     to_oja: int = 200  # generations that each has
+    default: dict[str, Any] = field(default_factory=dict)  # laid over the default one of these
     starts: int = 3
     start: tuple[str, ...] = ()  # further words of the command that is started
 

@@ -204,8 +204,9 @@ def rank(
     json: Json = False,
 ) -> None:
     """Set rules side by side on the same test instances of a task."""
-    from evolve.commands.rank import configuration, ranking, ranking_on_chip, require_task
+    from evolve.commands.rank import RankRequest, configuration, ranking, require_task
     from evolve.config.settings import given
+    from evolve.ranking.table import Table
     from evolve.report import display
     from evolve.report.terminal import Page, dump
     from evolve.report.watch import watching
@@ -220,11 +221,8 @@ def rank(
     given(flags, set_ or ())  # refuses contradictions
     config = configuration(task, seed or 0, hardware or "ideal", engine or "auto", set_ or [])
     with watching(config.task, json, verbose=verbose) as view:
-        if config.profile.ideal:
-            table = ranking(config, rules, instances, tune_rate, runs, view)
-        else:
-            chips = ranking_on_chip(config, rules, instances, tune_rate, runs, view)
-    if config.profile.ideal:
+        table = ranking(RankRequest(config, rules, instances, tune_rate, runs), view)
+    if isinstance(table, Table):
         if json:
             dump(display.rank_record(table))
         else:
@@ -233,9 +231,9 @@ def rank(
         from evolve.report.hardware import chip_record, show_chips
 
         if json:
-            dump(chip_record(chips))
+            dump(chip_record(table))
         else:
-            show_chips(Page(), chips)
+            show_chips(Page(), table)
 
 
 @app.command("runs")
@@ -295,6 +293,7 @@ def settings(
             autocompletion=entries("tasks"),
         ),
     ] = None,
+    load: Load = None,
     json: Json = False,
 ) -> None:
     """List what --set takes: meaning, default, choices."""
@@ -306,6 +305,7 @@ def settings(
 @app.command()
 def observables(
     name: Annotated[str | None, typer.Argument(help="Show one observable in full.")] = None,
+    load: Load = None,
     json: Json = False,
 ) -> None:
     """List what rules may read, and which tasks offer it."""

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +70,32 @@ def configuration(
     return config
 
 
-def ranking(
-    config: RunConfig,
-    names: Wanted,
-    instances: int,
-    tune_rate: bool,
-    folder: Path | None,
-    view: RunView | None = None,
-) -> Table:
-    """Rank zoo rules, champions and rule files on test instances of a task."""
-    require_room_to_rank(config, instances, tune_rate)
-    view = view or RunView()
+@dataclass(frozen=True)
+class RankRequest:
+    """Which rules to set side by side, and on what."""
+
+    config: RunConfig
+    names: Wanted
+    instances: int  # of the test split
+    tune_rate: bool  # whether every rule gets the learning rate that suits it
+    folder: Path | None  # where runs are kept
+
+
+def ranking(request: RankRequest, view: RunView | None = None) -> Table | ChipTable:
+    """Rank zoo rules, champions and rule files; where there is a chip, on it and beside it on the ideal network.
+
+    The instances are test instances of the task, and the chips are some that nobody searched on.
+    """
+    require_room_to_rank(request.config, request.instances, request.tune_rate)
+    measure = _on_ideal_network if request.config.profile.ideal else _on_chip
+    return measure(request, view or RunView())
+
+
+def _on_ideal_network(request: RankRequest, view: RunView) -> Table:
+    config, instances, tune_rate = request.config, request.instances, request.tune_rate
     view.phase("drawing test instances")
     arena = Arena(config.family, config.task_options, config.seed, "test", instances)
-    rules = _wanted(names, folder, arena)
+    rules = _wanted(request, arena)
     training = None
     if tune_rate:
         train = config.instances.train
@@ -97,21 +110,12 @@ def ranking(
     return Table(config, rows, rules, known[0], differences, tune_rate, choice)
 
 
-def ranking_on_chip(
-    config: RunConfig,
-    names: Wanted,
-    instances: int,
-    tune_rate: bool,
-    folder: Path | None,
-    view: RunView | None = None,
-) -> ChipTable:
-    """The same on the chips of a hardware profile that nobody searched on, beside the ideal network."""
-    require_room_to_rank(config, instances, tune_rate)
+def _on_chip(request: RankRequest, view: RunView) -> ChipTable:
+    config, tune_rate = request.config, request.tune_rate
     few = Arena(config.family, config.task_options, config.seed, "test", 10)
-    rules = _wanted(names, folder, few)
-    view = view or RunView()
+    rules = _wanted(request, few)
     view.phase(f"{_measuring(rules, tune_rate)}, on the ideal network and on {config.hardware}")
-    return compare(config, list(rules.values()), RULES, instances, tune_rate)
+    return compare(config, list(rules.values()), RULES, request.instances, tune_rate)
 
 
 def _measuring(rules: Mapping[str, Rule], tune_rate: bool) -> str:
@@ -119,11 +123,11 @@ def _measuring(rules: Mapping[str, Rule], tune_rate: bool) -> str:
     return f"{'tuning the rates of and ' if tune_rate else ''}measuring {len(rules)} {what}"
 
 
-def _wanted(names: Wanted, folder: Path | None, arena: Arena) -> dict[str, Rule]:
+def _wanted(request: RankRequest, arena: Arena) -> dict[str, Rule]:
     """The rules that a person names, or those of the zoo that a task can run."""
-    if names is None:
+    if request.names is None:
         return {r.name: r for r in baselines(arena)}
-    return find_rules(names, Store(folder) if folder else None)
+    return find_rules(request.names, Store(request.folder) if request.folder else None)
 
 
 def exported(name: str, target: str, folder: Path | None) -> str:

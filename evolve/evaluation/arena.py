@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from substrate.errors import UserError
-from substrate.hardware import Chip, Lanes, Profile
+from substrate.hardware import Chip, ChipKeys, Profile
 from substrate.plasticity import Plasticity
 from substrate.simulate import Episode, Trace, Window, cut, merge_lanes, simulate
 from tasks.base import SPLITS, Family, Options, Outcome, Setting, draw_instances
@@ -125,7 +125,7 @@ class Arena:
             if setting.profile is None:
                 return whole
             fits(setting.profile, whole)
-            return whole._replace(lanes=lanes(setting.profile, seed, split, self.instances))
+            return whole._replace(chip_keys=chip_keys(setting.profile, seed, split, self.instances))
 
         #: One episode a setting; arrays begin with the group axis and end in (GROUP, 1).
         self.episodes: tuple[Episode, ...] = tuple(
@@ -186,7 +186,7 @@ def _settings(
     return build(options)
 
 
-def lanes(profile: Profile, seed: int, split: str, instances: int) -> Lanes:
+def chip_keys(profile: Profile, seed: int, split: str, instances: int) -> ChipKeys:
     """The chip of each instance, and a key of its own; arrays (group, GROUP, 1)."""
     stream = SPLITS.index(split)
 
@@ -194,7 +194,7 @@ def lanes(profile: Profile, seed: int, split: str, instances: int) -> Lanes:
         return np.random.SeedSequence(seed, spawn_key=(0xC419, stream, kind)).generate_state(count)
 
     chips = keys(0, profile.chips)[np.arange(instances) % profile.chips]
-    return Lanes(*(a.reshape(-1, INSTANCES_PER_GROUP, 1) for a in (chips, keys(1, instances))))
+    return ChipKeys(*(a.reshape(-1, INSTANCES_PER_GROUP, 1) for a in (chips, keys(1, instances))))
 
 
 def fits(profile: Profile, episode: Episode) -> None:
@@ -218,7 +218,7 @@ def with_chip(setting: Setting, plasticity: Plasticity, episode: Episode) -> Pla
     """The plasticity on the setting's chips, if it has any."""
     if setting.profile is None or setting.profile.ideal:
         return plasticity
-    return plasticity._replace(chip=Chip(setting.profile, episode.lanes))
+    return plasticity._replace(chip=Chip(setting.profile, episode.chip_keys))
 
 
 def learn(

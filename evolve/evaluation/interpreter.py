@@ -9,7 +9,7 @@ the length of the longest rule of a block are values, not shapes: nothing recomp
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,16 @@ from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
 from evolve.evaluation import compiled
-from evolve.evaluation.arena import WORST, Arena, Bounds, Raw, Scores, can_merge_lanes, join
+from evolve.evaluation.arena import (
+    WORST,
+    Arena,
+    Bounds,
+    Raw,
+    Scores,
+    SettingKey,
+    can_merge_lanes,
+    join,
+)
 from evolve.evaluation.device_program import Blocks
 from evolve.evaluation.evaluator import Gains
 from evolve.evaluation.fixed_projections import evolving_part, fixed_rules
@@ -37,6 +46,31 @@ from substrate.rule import Rule, Slow
 WIDTH = 8
 #: Weights of all lanes of a block beyond which it is made narrower, so that what a rule computes stays in the cache.
 BLOCK_LIMIT = 32_768
+
+
+@lru_cache(maxsize=32)
+def _program(
+    keys: tuple[SettingKey, ...], layout: Layout, groups: int, slow: tuple[Slow, ...], full: bool
+) -> Any:
+    """One program for all machines and settings; with `full`, metrics come too.
+
+    It depends on no instances, so searches that begin one after another share it.
+    """
+    blocks = Blocks(tuple(key.setting for key in keys), layout, groups, slow)
+    split, whole = PartitionSpec("blocks"), PartitionSpec()
+    mapped = jax.shard_map(
+        partial(blocks.run, full=full),
+        mesh=Mesh(np.array(jax.devices()), ("blocks",)),
+        in_specs=(split, whole),
+        out_specs=split,
+        check_vma=False,
+    )
+    return jax.jit(mapped)
+
+
+def forget_programs() -> None:
+    """Have every interpreter that is made from now on compile its own program; to measure how long that takes."""
+    _program.cache_clear()
 
 
 class Interpreter:
@@ -82,11 +116,10 @@ class Interpreter:
             can_merge_lanes(e, self.width, leading=1) for e in self.arenas[0].episodes
         )
         self.layout = Layout(self.machines, outputs, self.width, self.blocks, self.devices, mixed)
-        self.compilations = 0
-        self._mesh = Mesh(np.array(devices), ("blocks",))
-        self._resident = ResidentEpisodes(self._mesh, self.arenas)
+        self._resident = ResidentEpisodes(Mesh(np.array(devices), ("blocks",)), self.arenas)
         self._measured: WeakKeyDictionary[Arena, Bounds] = WeakKeyDictionary()
-        self._run = {full: self._compile(full) for full in (False, True)}
+        shapes = self.arenas[0].keys, self.layout, self._resident.groups, slow
+        self._run = {full: _program(*shapes, full) for full in (False, True)}
         # A thread of its own, so that searches go on breeding: devices may block it until their work is done.
         self._queue = ThreadPoolExecutor(1)
 
@@ -117,20 +150,6 @@ class Interpreter:
     def _polynomials(self) -> list[Polynomials]:
         """The machines for polynomials, of rising degree."""
         return [m for m in self.machines if isinstance(m, Polynomials)]
-
-    def _compile(self, full: bool) -> Any:
-        """One program for all machines and settings; with `full`, metrics come too."""
-        split, whole = PartitionSpec("blocks"), PartitionSpec()
-        blocks = Blocks(self.arenas[0].settings, self.layout, self._resident.groups, self.slow)
-
-        def local(table: Array, episodes: Any) -> tuple[Any, ...]:
-            self.compilations += 1
-            return blocks.run(table, episodes, full)
-
-        mapped = jax.shard_map(
-            local, mesh=self._mesh, in_specs=(split, whole), out_specs=split, check_vma=False
-        )
-        return jax.jit(mapped)
 
     def bounds(self, arena: Arena) -> Bounds:
         """What 0 and 1 mean on an arena."""

@@ -2,10 +2,10 @@
 
     dw = 2^0*y0*x1 - 2^0*y0*y1*w
 
-A product is an integer mantissa, a power of two, a gate and factors. The gate says when the product counts: at a
-postsynaptic spike (y0), at a presynaptic one (x0) or at the end of every epoch (u0). Averaged over spikes a gate is
-an activity, so it stands for one factor `post` or `pre`; further ones are the traces y1 and x1. Slow variables are
-the tag t and the delay d.
+A product is an integer mantissa, a power of two, a gate and factors. The gate says when the product is added: at a
+postsynaptic spike (y0), at a presynaptic spike (x0) or at the end of every epoch (u0). Averaged over spikes a gate
+is an activity, so it represents one factor `post` or `pre`; further factors are the traces y1 and x1. Slow variables
+are kept in the tag t and the delay d.
 """
 
 import re
@@ -68,7 +68,7 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
 
 
 def _product(product: Product, registers: Mapping[str, str]) -> tuple[bool, str]:
-    """Whether a product is subtracted, and the product without its sign."""
+    """Whether a product is negative, and its text without the sign."""
     factors: list[str] = []
     powers = dict(product.factors)
     gate = "y0" if "post" in powers else "x0" if "pre" in powers else "u0"

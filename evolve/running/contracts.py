@@ -1,6 +1,6 @@
 """Whether a part keeps its promises: a task family, a rule, a hardware profile or an export target, of any origin.
 
-Tracing shows that a program can be built, and compiles nothing. Every combination is traced, or refused with a
+Tracing shows that a program can be built, without compiling it. Every combination is traced, or refused with a
 `UserError` that gives the reason. Anything else is a fault of the part or of the platform.
 """
 
@@ -32,7 +32,7 @@ from evolve.expressions.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
 from substrate.errors import UserError, chosen
-from substrate.hardware import PROFILES, Lanes, Profile, cost, violations
+from substrate.hardware import PROFILES, ChipKeys, Profile, cost, violations
 from substrate.networks.base import Network, is_compatible, require_compatible
 from substrate.plasticity import Plasticity
 from substrate.rule import Rule, Slow
@@ -41,7 +41,7 @@ from substrate.vocabulary import SCOPES, VOCABULARY, names
 from tasks import FAMILIES
 from tasks.base import SPLITS, Family, Options, Setting, draw_instances
 
-#: Individuals that are traced together; more than one, so that axes of size 1 are told apart from them.
+#: Individuals that are traced together; more than one, so that their axis differs from axes of size 1.
 INDIVIDUALS = 3
 
 
@@ -95,7 +95,7 @@ def check_instances(family: Family, seed: int, options: Options) -> list[Finding
 
 
 def check_networks(family: Family, options: Options) -> list[Finding]:
-    """Check a family's networks on every profile, and under every choice of its options."""
+    """Check a family's networks on every profile, and with every choice of its options."""
     name, ideal = family.name, PROFILES["ideal"]
     on_profiles = (_cell(name, p.name, trace_family, family, p, options) for p in PROFILES.values())
     otherwise = (_cell(name, key, trace_learning, family, ideal, o) for key, o in choices(family))
@@ -128,12 +128,13 @@ def check_rule(rule: Rule) -> list[Finding]:
     ]
 
 
-def check_profile(profile: Profile) -> list[Finding]:
+def check_profile(profile: Profile, families: Iterable[Family] | None = None) -> list[Finding]:
     """Check a hardware profile: that every family runs on it or is refused, and that every rule has a cost there."""
-    families = (_cell(f.name, profile.name, trace_family, f, profile) for f in FAMILIES.values())
+    families = FAMILIES.values() if families is None else families
+    cells = (_cell(f.name, profile.name, trace_family, f, profile) for f in families)
     return [
         _finding("every figure has a source", _sources, profile),
-        _finding("traced with every family", _traced, families, 1),
+        _finding("traced with every family", _traced, cells, 1),
         _finding("every rule has a cost", _costs, profile),
     ]
 
@@ -147,9 +148,9 @@ def check_target(target: Target) -> list[Finding]:
     ]
 
 
-def families_by_profiles() -> Iterator[Cell]:
-    """Every family on every profile."""
-    for f in FAMILIES.values():
+def families_by_profiles(families: Iterable[Family] | None = None) -> Iterator[Cell]:
+    """Every family, or some, on every profile."""
+    for f in FAMILIES.values() if families is None else families:
         for p in PROFILES.values():
             yield _cell(f.name, p.name, trace_family, f, p)
 
@@ -205,9 +206,9 @@ def choices(family: Family) -> Iterator[tuple[str, Options]]:
 
 
 def trace_family(family: Family, profile: Profile, options: Options | None = None) -> None:
-    """Trace learning in all settings of a family on a profile, with a rule that reads all there is to read.
+    """Trace learning in all settings of a family on a profile, with a rule that reads every observable.
 
-    Of networks so large that `vmap` is taken, which takes long to trace, a step alone is traced on a chip.
+    Networks so large that the engines use `vmap` take long to trace; on a chip, only one step of them is traced.
 
     Raises
     ------
@@ -224,7 +225,7 @@ def trace_family(family: Family, profile: Profile, options: Options | None = Non
             continue
         try:
             trace(here, placed, plasticity)
-        except TypeError:  # what JAX says of another state is hard to read
+        except TypeError:  # JAX's message about a changed state is hard to read
             trace_step(here, placed, plasticity)
             raise
 
@@ -266,7 +267,7 @@ def trace(setting: Setting, episode: Episode, plasticity: Plasticity) -> None:
 
 
 def trace_step(setting: Setting, episode: Episode, plasticity: Plasticity) -> None:
-    """Trace one step, instances and individuals apart.
+    """Trace one step, with instances and individuals on axes of their own.
 
     Raises
     ------
@@ -321,13 +322,13 @@ def on_profile(setting: Setting, episode: Episode, profile: Profile) -> tuple[Se
         return setting, episode
     fits(chip, episode)
     keys = jax.ShapeDtypeStruct((INSTANCES_PER_GROUP, 1), jnp.uint32)
-    return replace(setting, profile=chip), episode._replace(lanes=Lanes(keys, keys))
+    return replace(setting, profile=chip), episode._replace(chip_keys=ChipKeys(keys, keys))
 
 
 def probe(network: Network, profile: Profile) -> Rule:
-    """A rule that changes every projection and reads all that the network and the profile offer.
+    """A rule that changes every projection and reads every observable that the network and the profile offer.
 
-    It keeps a slow variable of every scope for which the profile has memory.
+    It has a slow variable of every scope for which the profile has memory.
     """
     everywhere = frozenset.intersection(*network.observables.values())
     zero = sympy.Integer(0)
@@ -548,7 +549,7 @@ def _finding(name: str, check: Callable[..., str], *arguments: Any) -> Finding:
 
 
 def _told(error: Exception) -> str:
-    """An exception in one line, with the place in the part or the platform where it came up."""
+    """An exception in one line, with the place in the part or the platform where it was raised."""
     if isinstance(error, ContractError):
         return str(error)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "-packages" not in f.filename]

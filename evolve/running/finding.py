@@ -1,4 +1,4 @@
-"""The best rule of a search that still goes on, in a form that can be kept."""
+"""The best rule of a search that is still running, in a form that can be stored."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from substrate.rule import Rule
 
 
 class Finding(NamedTuple):
-    """The best rule so far that a rule file can hold, and better ones that it cannot."""
+    """The best rule so far that can be written to a rule file, and better ones that cannot."""
 
     rule: Rule
     score: float  # on training instances
@@ -61,7 +61,7 @@ def best_so_far(config: RunConfig, state: SearchState) -> Finding | None:
 
 
 def _best_first(state: SearchState) -> Iterator[Individual]:
-    """Everything that the search has kept: the best of all, then the best of every size."""
+    """All rules that the search has kept: the best of all, then the best of every size."""
     yield from state.hall
     yield from sorted(state.front.values(), key=lambda i: -i.score)
 

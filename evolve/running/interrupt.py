@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from evolve.tracking.signals import interrupt_now
 
-#: Ctrl-C, the wish of a batch system or of `kill`, and a terminal that closes; not every system has all of them.
+#: Ctrl-C, `kill` or the end of a batch job, and a closed terminal; not every system has all of these signals.
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -20,14 +20,14 @@ class StopSignal(Protocol):
 
     @property
     def requested(self) -> bool:
-        """Looked at between generations."""
+        """Read between generations."""
 
 
 class Interrupt:
-    """A signal asks for an end after the current generation; the same one again ends everything at once.
+    """The first signal ends the search after the current generation; the same one again ends the process at once.
 
-    Before the search begins nothing can have been found, so the first signal ends everything too; `searching` is
-    set when that changes. A signal that this process was started to ignore, as `nohup` ignores SIGHUP, stays ignored.
+    Before the search begins nothing has been found, so the first signal ends the process too; `searching` is set
+    when the search begins. A signal that this process was started to ignore, as SIGHUP by `nohup`, stays ignored.
     """
 
     def __init__(self) -> None:

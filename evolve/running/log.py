@@ -1,4 +1,4 @@
-"""Who is told about a run while it goes on: a person who watches, and the store."""
+"""Where the progress of a run goes: to a person who watches, and to the store."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Log(Protocol):
         """There is a better rule; `find` writes it down."""
 
     def searched(self) -> None:
-        """The search is over: what has waited to be written is written now."""
+        """The search is over: everything that waits is written now."""
 
     def phase(self, name: str, steps: int = 0) -> None:
         """What the run does now, in words for a person, and in how many steps if that is known."""
@@ -36,7 +36,7 @@ class Log(Protocol):
         """A step of the phase is done."""
 
     def note(self, text: str) -> None:
-        """Something went wrong that the run can do without."""
+        """Something failed that the run can do without."""
 
 
 class RunView:
@@ -61,19 +61,19 @@ class RunView:
         """Something is missing."""
 
     def detail(self, text: str) -> None:
-        """What only the curious want to know."""
+        """A detail, for `--verbose`."""
 
     def stop(self) -> None:
-        """Nothing more comes."""
+        """The run is over; nothing more is shown."""
 
 
 class Throttle:
-    """Says when something that costs time may be done again.
+    """Limits the share of time that is spent on something.
 
     Parameters
     ----------
     share
-        Of the time that may be spent on it.
+        Share of the time that may be spent on it.
     least
         Seconds between the end of one and the beginning of the next.
     """
@@ -87,7 +87,7 @@ class Throttle:
         return time.monotonic() >= self._due
 
     def spend(self, work: Callable[[], object]) -> None:
-        """Do it, and see how long it takes."""
+        """Do it, and measure how long it takes."""
         began = time.monotonic()
         try:
             work()
@@ -105,9 +105,9 @@ def is_logged(generation: int) -> bool:
 
 
 class Recorder:
-    """Passes a run on to the store and to a view; once the run is open, neither of them can end it.
+    """Passes a run on to the store and to a view; once the run is open, an error in either does not end it.
 
-    What cannot be written waits, and is tried again.
+    What cannot be written now is tried again later.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Recorder:
             lambda: self.view.generation(progress)
         )  # before the log, which may have to be opened
         with signals_held():
-            self.log.open()  # what is wrong with the store ends a run before it has found anything
+            self.log.open()  # a store that cannot be used ends the run before it has found anything
         better = progress.stats.best > self.best
         self.best = max(self.best, progress.stats.best)
         if better or (progress.generation % self.every == 0 and is_logged(progress.generation)):
@@ -181,7 +181,7 @@ class Recorder:
             "diverged_share": stats.diverged / stats.children,
             "seconds": progress.seconds,
         }
-        with signals_held(), suppress(Exception):  # they wait in the log and are written next time
+        with signals_held(), suppress(Exception):  # the log keeps them and writes them next time
             self.log.metrics(progress.generation, numbers)
 
     def _keep(self) -> None:
@@ -195,7 +195,7 @@ class Recorder:
         try:
             with signals_held():
                 finding = find()
-                # A process that begins again may be behind the one that died.
+                # A process that was started again may be behind the one that died.
                 if finding is not None and finding.score >= self._kept:
                     self.log.keep(*self._texts(finding))
                     self._kept = finding.score
@@ -205,7 +205,7 @@ class Recorder:
             self._find = None
 
     def _texts(self, finding: Finding) -> tuple[str, dict[str, object], str]:
-        """The rule file, the tags, and the better rules that no file can hold."""
+        """The rule file, the tags, and the better rules that cannot be written to a file."""
         rule, score = finding.rule, f"{finding.score:.6f}"
         provenance = {
             "run": self.log.id,
@@ -215,7 +215,7 @@ class Recorder:
         return to_json(rule, provenance), tags, finding.unwritable
 
     def _show(self, what: Callable[[], None]) -> None:
-        """A terminal that is gone ends no run."""
+        """Show something; a closed terminal does not end the run."""
         try:
             what()
         except Exception as error:

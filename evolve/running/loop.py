@@ -39,7 +39,7 @@ from substrate.devices import release_free_memory
 from substrate.errors import UserError
 from substrate.rule import FORWARD, Rule
 
-#: Rounds between two times that free memory is returned.
+#: Free memory is returned to the system after every so many rounds.
 TIDY = 100
 
 
@@ -56,7 +56,7 @@ class Job:
     complete: int | None = None  # operations up to which every rule was scored before the search
 
     def advance(self, scores: Mapping[Key, float], began: float) -> None:
-        """Conclude generations until the scores are used up or a stop condition holds."""
+        """Complete generations until the scores are used up or a stop condition holds."""
         state = self.lookahead.state
         for stats in self.lookahead.advance(scores):
             seconds = time.perf_counter() - began
@@ -176,7 +176,7 @@ def _search(
 ) -> float:
     """Rounds of shared calls until the last search is over; returns the seconds since `began`, now by default.
 
-    Where devices work on their own, two halves of the searches take turns: while one is scored, the other is bred.
+    Where devices work asynchronously, two halves of the searches take turns: one breeds while the other is scored.
     """
     began = time.perf_counter() if began is None else began
     lanes = evaluator.lanes if len(jobs) == 1 else evaluator.width
@@ -218,7 +218,7 @@ def _search(
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Look for cycles of dead objects seldom, and only among the search's own: genomes and graphs have none."""
+    """Collect garbage seldom, and only among new objects: genomes and graphs form no reference cycles."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -1,4 +1,4 @@
-"""Searches with many seeds on every core: each process takes a share of them, and tells how they go.
+"""Searches with many seeds on every core: each process runs a share of them, and reports their progress.
 
 What a search does depends on nothing that is scored beside it, so shares give the results that all seeds would give
 in one process, and the share of a process that has died can be done again.
@@ -23,9 +23,9 @@ from substrate.devices import configure
 from substrate.errors import UserError
 from substrate.rule import Rule
 
-#: A process takes some seconds to start and to compile: so many searches are worth it.
+#: A process takes some seconds to start and to compile, so it gets at least this many searches.
 LEAST = 4
-#: Seconds between two looks at the messages, and between two of a search that nothing new has come of.
+#: Seconds to wait for messages, and between two messages of a search without an improvement.
 PAUSE = 0.1
 
 
@@ -35,14 +35,14 @@ def run_seeds(
     founder: Rule | None = None,
     stop: StopSignal | None = None,
 ) -> list[Result | Exception]:
-    """As `run_together`, on every core; what comes between two improvements reaches the logs only now and then.
+    """As `run_together`, on every core; generations between two improvements reach the logs only now and then.
 
-    Where a process has died and died again, its searches have what happened in place of a result.
+    If a process has died twice, its searches have the error in place of a result.
 
     Raises
     ------
     Exception
-        If no search has a result: what happened to the first.
+        If no search has a result: the error of the first.
     """
     count = shares_of(len(configs))
     if count == 1:
@@ -65,7 +65,7 @@ def run_seeds(
                     if isinstance(stop, Interrupt) and isinstance(message, Progress):
                         stop.searching = True
     except BaseException:
-        with signals_held():  # what has been told until now is kept
+        with signals_held():  # keep what has been reported until now
             for _, (seed, message) in workers.told(0):
                 _pass_on(logs[seed], message)
         raise
@@ -79,7 +79,7 @@ def run_seeds(
 
 
 def shares_of(searches: int) -> int:
-    """Into how many processes searches are dealt: accelerators take them all at once."""
+    """The number of processes that share the searches; an accelerator runs all of them in one."""
     devices = jax.devices()
     cores = len(devices) if devices[0].platform == "cpu" else 1
     return max(1, min(cores, searches // LEAST))
@@ -88,21 +88,21 @@ def shares_of(searches: int) -> int:
 def _share(
     link: Link, seeds: Sequence[int], configs: Sequence[RunConfig], founder: Rule | None
 ) -> list[Result]:
-    """What one process does."""
+    """Run one share; called in a worker."""
     configure(cores=1)
     load_recorded(configs[0].load)
     return run_together(configs, [LinkLog(link, seed) for seed in seeds], founder, link)
 
 
 class Said(NamedTuple):
-    """A call of a log that takes words."""
+    """A call of a method of the log."""
 
     method: str
     arguments: tuple[str | int, ...] = ()
 
 
 class LinkLog:
-    """The log of a search in a worker: tells the parent of improvements at once, and of the rest now and then."""
+    """The log of a search in a worker: reports improvements to the parent at once, the rest now and then."""
 
     def __init__(self, link: Link, seed: int) -> None:
         self._link, self._seed = link, seed
@@ -124,7 +124,7 @@ class LinkLog:
         self._say("note", text)
 
     def generation(self, progress: Progress) -> None:
-        """Pass on what is new."""
+        """Pass on an improvement, and the latest generation now and then."""
         self._latest = progress
         now = time.monotonic()
         if progress.stats.best > self._best or now - self._told > PAUSE:
@@ -160,7 +160,7 @@ class LinkLog:
 
 
 def _pass_on(log: Log, message: Progress | Said | Finding | None) -> None:
-    """Tell a log what the log of a worker was told."""
+    """Repeat on a log what the log of a worker was called with."""
     if isinstance(message, Progress):
         log.generation(message)
     elif isinstance(message, Said):

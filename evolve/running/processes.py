@@ -1,11 +1,11 @@
-"""Processes that each do a share of some work, tell how it goes, and end with the process that started them.
+"""Worker processes that each do a share of some work, report progress, and end with the process that started them.
 
 Everything goes through pipes, so nothing is left on a disk or in shared memory whichever way a process ends. A worker
 reads its standard input all the time: a byte asks it to come to an end, and the end of the input means that its
 parent has gone, also after SIGKILL. On Linux the kernel ends it besides.
 
-A worker takes no notice of Ctrl-C, SIGTERM and SIGHUP, which reach every process of a terminal or a batch job: its
-parent decides what they mean. It does not look for modules in the current folder before Python's own, so that a
+A worker ignores Ctrl-C, SIGTERM and SIGHUP, which reach every process of a terminal or a batch job: its parent
+decides what to do. It does not look for modules in the current folder before Python's own, so that a
 `signal.py` there is not in its way.
 """
 
@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from evolve.running.interrupt import SIGNALS
 
-#: How often a share is begun again whose process has died.
+#: How often a share is started again after its process has died.
 RETRIES = 1
 
 #: The program of a worker: where to look for modules, then everything else.
@@ -38,11 +38,11 @@ _PROGRAM = (
 
 
 class ProcessDiedError(RuntimeError):
-    """A process ended without an answer, each time that it was begun again."""
+    """A process ended without an answer each time that it was started."""
 
 
 class Link:
-    """What a worker knows of its parent."""
+    """A worker's connection to its parent."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
@@ -61,7 +61,7 @@ class Link:
             _write(self._pipe, len(data).to_bytes(8, "little") + data)
 
     def _listen(self) -> None:
-        """Come to an end when the parent asks for it, and at once when it has gone."""
+        """Note when the parent asks for an end; exit at once when the parent has gone."""
         while os.read(0, 1):
             self.requested = True
         os._exit(1)
@@ -100,7 +100,7 @@ class Workers:
         return len(self.answers) + len(self.errors) == len(self._shares)
 
     def told(self, seconds: float) -> Iterator[tuple[int, Any]]:
-        """What workers have told since last time, with the number of the share; waits so long if there is nothing."""
+        """The messages of workers since the last call, each with its share; waits at most so long for the first."""
         with suppress(queue.Empty):
             message = self._messages.get(timeout=seconds)
             while True:
@@ -111,7 +111,7 @@ class Workers:
                 message = self._messages.get_nowait()
 
     def stop(self) -> None:
-        """Ask all to come to an end; asked once."""
+        """Ask all workers to end; only the first call does so."""
         if not self._stopping:
             self._stopping = True
             for process in self.processes:
@@ -165,12 +165,12 @@ class Workers:
         self._readers.append(reader)
         data = cloudpickle.dumps((self._work, self._shares[share]))
         assert process.stdin is not None, "a pipe was asked for"
-        with suppress(OSError):  # it has died, which the reader will say
+        with suppress(OSError):  # it has died, which the reader reports
             _write(process.stdin.fileno(), len(data).to_bytes(8, "little") + data)
         return process
 
     def _read(self, share: int, process: "subprocess.Popen[bytes]") -> None:
-        """Pass on what a process sends, until it is gone; runs on a thread."""
+        """Pass on what a process sends until it ends; runs on a thread."""
         assert process.stdout is not None, "a pipe was asked for"
         with process.stdout as pipe, suppress(Exception):
             while data := _receive(pipe.fileno()):
@@ -205,7 +205,7 @@ def serve(parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     _end_with(parent)
     link = Link(os.dup(1))
-    os.dup2(2, 1)  # whatever prints here is no answer
+    os.dup2(2, 1)  # keep printed text out of the answers
     data = _receive(0)
     threading.Thread(target=link._listen, daemon=True).start()
     try:
@@ -226,15 +226,20 @@ def _end_with(parent: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it was quicker
+        if os.getppid() != parent:  # it ended before this call
             os._exit(1)
 
 
 def _module_folders() -> list[str]:
-    """Where a worker looks for modules: where this process does, but for the current folder; then beside `evolve`."""
-    here = Path.cwd()
-    root = str(Path(__file__).parents[2])
-    return [*(f for f in sys.path if f and f != root and Path(f) != here), root]
+    """Where a worker looks for modules: where this process does, but for the current folder, and beside `evolve`.
+
+    Python's own come first; another `evolve`, installed or on the path of a person, comes after this one.
+    """
+    here, root = Path.cwd(), Path(__file__).parents[2]
+    folders = [f for f in sys.path if f and Path(f) not in (here, root)]
+    others = (i for i, folder in enumerate(folders) if (Path(folder) / "evolve").is_dir())
+    folders.insert(next(others, len(folders)), str(root))
+    return folders
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:
@@ -266,7 +271,7 @@ def _write(pipe: int, data: bytes) -> None:
 
 
 def _receive(pipe: int) -> bytes:
-    """The next block; nothing if the other side has gone."""
+    """The next block; empty if the other side has gone."""
     length = _read_all(pipe, 8)
     return _read_all(pipe, int.from_bytes(length, "little")) if length else b""
 

@@ -1,10 +1,9 @@
 """The end of a run: choose the champion on validation instances, measure it on test instances.
 
-Runs that advanced together also end together: their rules are scored in shared calls, known rules are compiled once
-for all, and an expression that several runs found is simplified once.
+Runs that advanced together also end together: their rules are scored in shared calls, and known rules are compiled
+and expressions simplified once for all of them.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -38,7 +37,7 @@ from substrate.traversal import symbols_of
 #: Rules that are simplified before the shortest of them is chosen; simplifying takes time.
 CLOSE = 8
 
-#: Bytes of instances that are held at a time.
+#: Bytes of instances that are kept in memory at a time.
 HELD = 100_000_000
 
 
@@ -62,22 +61,18 @@ class Reference:
 
     scores: dict[str, float]
     sums: dict[str, float]  # F, the sum of qualities over data sets
-    seconds: float  # that a rule took, most of them to compile
 
 
 def references(config: RunConfig, trains: Sequence[Arena], evaluator: Evaluator) -> list[Reference]:
     """Training score and F of the family's rival and of doing nothing, each at its best rate where that counts."""
     rules = [RULES["frozen"], *baselines(trains[0], (config.family.rival,))]
     gains = dict.fromkeys((r.name for r in rules), RATES if config.at_best_rate else (1.0,))
-    began = time.perf_counter()
     measured = list(evaluator.measure([rules] * len(trains), trains, gains))
-    seconds = (time.perf_counter() - began) / len(rules)
     best = [{name: int(np.argmax(s.fitness)) for name, s in own.items()} for own in measured]
     return [
         Reference(
             {name: float(s.fitness[at[name]]) for name, s in own.items()},
             {name: _sum(s.quality[at[name]]) for name, s in own.items()},
-            seconds,
         )
         for own, at in zip(measured, best, strict=True)
     ]
@@ -107,8 +102,7 @@ def select_champions(
     first = searches[0]
     others = len(baselines(first.train, first.config.family.baselines))
     log.phase(
-        f"measuring the champion and {others} known rules on {first.config.instances.test} test instances, some "
-        f"{(others + 1) * first.reference.seconds:.0f} s"
+        f"measuring the champion and {others} known rules on {first.config.instances.test} test instances"
     )
     ranked = list(_ranked(searches, champions, evaluator))
     if not searches[0].config.profile.ideal:
@@ -146,9 +140,9 @@ def select_champions(
 
 
 def _chosen(one: Searched, front: list[Candidate]) -> tuple[Candidate, list[Candidate]]:
-    """The champion as short as it goes, and the front in which it stands in place of the rule that was chosen.
+    """The champion in its shortest form, and the front with this form in place of the chosen rule.
 
-    A rule that no file can hold is not chosen.
+    A rule that cannot be written to a rule file is not chosen.
     """
     while True:
         chosen = choose_champion(front, one.config.variation.choice)
@@ -163,7 +157,7 @@ def _chosen(one: Searched, front: list[Candidate]) -> tuple[Candidate, list[Cand
 
 
 def _shown(candidate: Candidate, log: Log) -> Candidate:
-    """A rule of the front as short as it goes, or as it is."""
+    """A rule of the front in its shortest form, or as it is if simplifying fails."""
     try:
         return _simplified(candidate)
     except Exception as error:
@@ -205,14 +199,14 @@ def _ranked(
 
 
 def _sum(quality: np.ndarray) -> float:
-    """F: the sum over data sets, meant over settings; quality is (setting, instance)."""
+    """F: the sum over data sets, averaged over settings; quality is (setting, instance)."""
     return float(np.mean(quality.sum(axis=-1)))
 
 
 def _arenas(
     searches: Sequence[Searched], split: str
 ) -> Iterator[tuple[Sequence[Searched], list[Arena]]]:
-    """Searches with the instances of a split, as many at a time as may be held."""
+    """Searches with their instances of a split, as many at a time as fit into `HELD` bytes."""
     rest = list(searches)
     while rest:
         arenas = [draw_arena(rest[0].config, split)]
@@ -232,10 +226,10 @@ def draw_arena(config: RunConfig, split: str) -> Arena:
 def choose_champion(front: Sequence[Candidate], choice: str = "one_se") -> Candidate:
     """The champion of a front, by validation scores.
 
-    `one_se` is the simplest rule that is at most one standard error, of the paired difference, behind the best
-    (Breiman et al. 1984): what a longer rule gains within the noise is not worth its length, and is the first to be
-    lost on inputs of another kind. `knee` is the rule that gains most score per operator among the good ones, each
-    written as short as it goes.
+    `one_se` is the simplest rule that is at most one standard error of the paired difference behind the best
+    (Breiman et al. 1984): a gain within the noise does not justify a longer rule, and is lost first on inputs of
+    another kind. `knee` is the rule that gains most score per operator among the good ones, each in its shortest
+    form.
     """
     if choice == "knee":
         written = {id(short): (short, c) for c in front for short in [_simplified(c)]}
@@ -295,9 +289,9 @@ def _fronts(searches: Sequence[Searched], evaluator: Evaluator) -> Iterator[list
 
 
 def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> list[Candidate]:
-    """The rules that train best with better constants, as found and with simple numbers, if that improves them.
+    """The best rules on training instances with tuned constants, exact and rounded, where tuning improves them.
 
-    What training instances like is not taken at its word: they stand beside the others on validation instances.
+    They are candidates beside the others, and are compared with them on validation instances.
     """
     config = one.config
     best = [_simplified(c) for c in sorted(front, key=lambda c: -c.training)[: config.tuned]]
@@ -331,7 +325,7 @@ def _tuned(one: Searched, evaluator: Evaluator, front: Sequence[Candidate]) -> l
 
 
 def _simplified(candidate: Candidate) -> Candidate:
-    """Write the rule as short as it goes, without slow variables that no weight depends on."""
+    """The rule in its shortest form, without slow variables that no weight depends on."""
     if candidate.tuned:
         return candidate  # its numbers are simple in this form, and not in a shorter one
     short, note = _shortest(candidate.rule)

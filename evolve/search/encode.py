@@ -6,14 +6,14 @@ from evolve.search.genome import Genome, Grid, packed, random_genome
 from substrate.compilation.graph import Graph, Node, Number, Operand
 from substrate.errors import UserError
 
-#: Largest whole factor that is written as a sum of copies where it is no terminal.
+#: Largest whole factor that is written as a sum of copies, where it is not among the terminals.
 LARGEST_FACTOR = 64
 
 ZERO = Number(0.0)
 
 
 def legalise(graph: Graph, grid: Grid) -> Graph:
-    """Rewrite what a grid cannot say but can compute: 0 as x - x, 3 x as x + x + x, a + b as a - (0 - b)."""
+    """Rewrite what a grid lacks but can compute: 0 as x - x, 3 x as x + x + x, a + b as a - (0 - b)."""
     nodes: list[Node] = []
     index: dict[Node, int] = {}
     moved: list[Operand] = []

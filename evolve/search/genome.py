@@ -18,21 +18,21 @@ from evolve.search import fingerprint
 from substrate.compilation.graph import Graph, Node, Number, Operand
 from substrate.functions import FUNCTIONS
 
-#: Whole numbers in one block of memory: read one by one like a list, and by NumPy all at once.
+#: Integers in one block of memory, which Python reads one by one like a list and NumPy all at once.
 Genes = array
 KIND = np.int32
 
-#: Fewer changes than this are made one by one, which is faster than by NumPy.
+#: Fewer changes than this are made one by one in Python, which is then faster than NumPy.
 FEW = 64
 
 
 def packed(genes: Iterable[int]) -> Genes:
-    """Genes from any numbers."""
+    """Integers as genes."""
     return array("i", genes)
 
 
 class Genome(NamedTuple):
-    """One individual's heritage; never changed in place."""
+    """The genes and evolved constants of one individual; never changed in place."""
 
     genes: Genes
     constants: tuple[float, ...] = ()
@@ -74,7 +74,7 @@ class Grid:
 
     @cached_property
     def leaves(self) -> int:
-        """Number of addresses that are no nodes."""
+        """Number of addresses that are not nodes."""
         return len(self.terminals) + self.evolved
 
     @cached_property
@@ -90,7 +90,7 @@ class Grid:
 
     @cached_property
     def operations(self) -> tuple[Callable[[int, int], int], ...]:
-        """What each primitive does with fingerprints."""
+        """Each primitive as a function of fingerprints."""
         return tuple(fingerprint.OPERATIONS[name] for name in self.primitives)
 
     @cached_property
@@ -105,7 +105,7 @@ class Grid:
 
     @cached_property
     def alleles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per gene: how many values it may take, and, from the `second[0]`-th value on, what to add to it."""
+        """Of every gene (count, base, shift): it has `count` values; the i-th is i, or i + shift from i = base on."""
         count, base, shift = [], [], []
         reach = self.columns if self.levels_back is None else self.levels_back
         for node in range(self.nodes):
@@ -156,7 +156,7 @@ def _other(grid: Grid, old: int, at: int, draw: float) -> int:
 
 
 def _drift(rng: np.random.Generator, value: float) -> float:
-    """Change a constant by a factor near 1, and now and then its sign."""
+    """Multiply a constant by a factor near 1, and change its sign in one of twenty cases."""
     return float(value * np.exp(0.4 * rng.normal()) * (-1.0 if rng.random() < 0.05 else 1.0))
 
 
@@ -187,7 +187,7 @@ def mutate_genes(
 def _change_few(
     grid: Grid, parents: list[Genome], chosen: list[int], draws: list[float]
 ) -> tuple[list[Genes], list[list[int]]]:
-    """Change genes one by one; the places that changed, constants among them, go by parent."""
+    """Change genes one by one. Returns the genes and, of every parent, the positions that changed, with constants."""
     width, size = grid.size + grid.evolved, grid.size
     counts, bases, shifts = grid.plain_alleles
     genes = [p.genes[:] for p in parents]
@@ -262,9 +262,9 @@ def mutate_active(
 
 
 class Phenotype:
-    """What a genome expresses: its fingerprint at once, its graph and its active genes when they are asked for.
+    """What a genome expresses. Its fingerprint is computed at once, its graph and its active genes when first used.
 
-    Most children are known by their fingerprint, and few become parents.
+    For most children the fingerprint is enough: their score is known, and few become parents.
     """
 
     __slots__ = ("__dict__", "_genome", "_grid", "_needed", "_prints", "key")
@@ -299,7 +299,7 @@ class Phenotype:
 
     @cached_property
     def graph(self) -> Graph:
-        """The expressed nodes; of equal values the first is kept, and what then has no use is dropped."""
+        """The expressed nodes. Of nodes of equal value the first is kept; nodes that are then unused are dropped."""
         grid, genes, prints = self._grid, self._genome.genes, self._prints
         leaves, arities = grid.leaves, grid.arities
         operand: dict[int, Operand] = {0: Number(0.0)}  # of a field element
@@ -317,12 +317,12 @@ class Phenotype:
 
     @property
     def cost(self) -> float:
-        """What it costs on a chip."""
+        """What the rule costs on a chip."""
         assert self._grid.cost is not None, "cost is no objective of this search"
         return self._grid.cost(self)
 
     def _distinct(self, leaves: Set[int]) -> list[int]:
-        """The needed nodes without those that repeat a value, and without what then has no use; operands first."""
+        """The needed nodes, operands first, without those that repeat a value or are then unused."""
         grid, genes, prints = self._grid, self._genome.genes, self._prints
         values = {prints[grid.leaves + node] for node in self._needed}
         if len(values) == len(self._needed) and values.isdisjoint(leaves):
@@ -394,7 +394,7 @@ def _evaluate(grid: Grid, genome: Genome, needed: list[int]) -> dict[int, int]:
 
 
 def express(grid: Grid, genome: Genome) -> Phenotype:
-    """Trace and fingerprint what the outputs reach.
+    """The phenotype of a genome: the nodes that the outputs reach, and their fingerprints.
 
     Equality is decided by fingerprint, so x - x is the number 0 and (x + y) - y is x.
     """

@@ -1,4 +1,4 @@
-"""The files of a run store, seen from outside: refused early if they are not what they should be.
+"""The files of a run store; checked early, and refused if they are not what they should be.
 
 <folder>/mlflow.db     MLflow's SQLite database; while a process writes, -wal and -shm stand beside it
 <folder>/artifacts/    <run id>/artifacts/<name>, where MLflow looks for them too
@@ -31,7 +31,7 @@ NETWORK = frozenset(
     )
 )
 
-#: Seconds that a reader or writer waits for the lock of another; the end of a run may wait seven times.
+#: Seconds that a reader or writer waits for a locked database; the end of a run may wait seven times as long.
 PATIENCE = 1.0
 
 _ELSEWHERE = "give another folder with --runs."
@@ -69,7 +69,7 @@ class Files(NamedTuple):
 
 
 def locate(folder: Path) -> Files:
-    """Check that a path can be a store's folder; nothing is made."""
+    """Check that a path can be a store's folder; creates nothing."""
     folder = Path(folder).expanduser().resolve()
     for character in "?%":
         if character in str(folder):
@@ -117,7 +117,7 @@ def holds_runs(files: Files) -> bool:
 
 
 def _require_no_artifacts(files: Files) -> None:
-    """Without a database there can be no artifacts: it was lost, and a new one would hide that."""
+    """Refuse artifacts without a database: it was lost, and a new one would hide that."""
     root = Path(files.root)
     kept = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
     if not kept:
@@ -131,7 +131,7 @@ def _require_no_artifacts(files: Files) -> None:
 
 
 def require_sound(files: Files) -> None:
-    """Read the whole database once: what is damaged in its middle would else be met after hours of search."""
+    """Read the whole database once: otherwise damage in its middle would show only after hours of search."""
     with opened(files) as db:
         found = [" ".join(str(line).split()) for (line,) in db.execute("PRAGMA quick_check(1)")]
         if found != ["ok"]:
@@ -140,7 +140,7 @@ def require_sound(files: Files) -> None:
 
 @contextmanager
 def opened(files: Files) -> Iterator[sqlite3.Connection]:
-    """The database for reading; what SQLite complains of becomes one sentence."""
+    """The database for reading; an error of SQLite becomes one sentence."""
     path = files.database
     # Reading may have to roll back what a killed writer left, for which it must write.
     writable = os.access(path, os.W_OK) and os.access(files.folder, os.W_OK)
@@ -160,9 +160,9 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def require_unlocked(files: Files) -> None:
-    """See that the database can be written now.
+    """Check that the database can be written now.
 
-    MLflow waits 20 seconds for a lock, several times for one call, and hears no Ctrl-C in them.
+    MLflow waits 20 seconds for a lock, several times for one call, and does not react to Ctrl-C meanwhile.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def require_unlocked(files: Files) -> None:
 
 
 def keep_log_apart(files: Files) -> str:
-    """Have SQLite write ahead, so that readers and the writer do not wait for each other; returns why it does not.
+    """Turn on SQLite's write-ahead log, so that readers do not wait for the writer; returns why it stays off.
 
     The log shares memory between processes, which a network file system cannot.
     """
@@ -191,7 +191,7 @@ def keep_log_apart(files: Files) -> str:
 
 
 def keep_log_within(files: Files) -> None:
-    """Undo `keep_log_apart`, if nobody else reads: the database is one file again, that may be copied."""
+    """Undo `keep_log_apart` if nobody else reads: the database is a single file again, which may be copied."""
     with (
         suppress(sqlite3.Error),
         closing(sqlite3.connect(files.database, timeout=0.1)) as db,
@@ -257,7 +257,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def complaint(error: BaseException | None) -> str | None:
-    """What SQLite said below the layers of others, if it was SQLite."""
+    """The message of SQLite among the causes of an error; None if SQLite was not the cause."""
     while error is not None:
         if isinstance(error, sqlite3.Error):
             return str(error)

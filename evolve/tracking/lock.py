@@ -1,7 +1,7 @@
-"""One writer a store: a file lock that the operating system takes back when its process dies.
+"""One writer for each store: a file lock that the operating system releases when the process dies.
 
-The library `filelock` is not used: it empties a file before it has the lock, and with it the note on who holds it;
-and it has no shared lock, by which others ask here who writes without keeping anybody out.
+The library `filelock` is not used: it empties the file before it has the lock, and so deletes the note on who holds
+it; and it has no shared lock, with which readers ask here who writes without locking anybody out.
 """
 
 import errno
@@ -20,7 +20,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-#: Seconds that a writer waits: who asks whether a lock is held shares it for some microseconds.
+#: Seconds that a writer waits: a reader that asks who writes shares the lock for some microseconds.
 PATIENCE = 0.5
 
 
@@ -33,7 +33,7 @@ class Holder(NamedTuple):
 
 
 class HeldError(Exception):
-    """Somebody else has the lock; `holder` is None in the moment before they have signed."""
+    """Another process has the lock; `holder` is None in the moment before it has written its note."""
 
     def __init__(self, holder: Holder | None) -> None:
         super().__init__(holder)
@@ -48,7 +48,7 @@ class Lock:
         self._file = path.open("a+", encoding="utf-8")
         deadline = time.monotonic() + PATIENCE
         try:
-            # A file system without locks gives None: then the note alone has to do.
+            # None from a file system without locks: there, only the note says who writes.
             while _take(self._file, shared=False) is False:
                 if time.monotonic() > deadline:
                     raise HeldError(_note(path))

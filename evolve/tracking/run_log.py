@@ -1,4 +1,4 @@
-"""What one run writes while it goes on, and how it is closed whatever happens."""
+"""What a run writes while it goes on, and how it is closed after any kind of end."""
 
 import io
 import math
@@ -53,8 +53,8 @@ class Sink(Protocol):
 class RunLog:
     """One run; as a context manager it notes how the run ended: finished, stopped or failed.
 
-    A run is failed only if it has kept no rule: what was found by a run that an error ends is there to be used, so
-    that run is stopped, and says why in its tags and in `error.txt`.
+    A run is failed only if it has kept no rule. One that has kept a rule and ends with an error is stopped, since the
+    rule can be used; its tags and `error.txt` give the error.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class RunLog:
             self.flush()
 
     def note(self, text: str) -> None:
-        """Say that something is missing which the run can do without: in its tags, and to whoever reads `notes`."""
+        """Record that something is missing which the run can do without: in its tags and in `notes`."""
         if text not in self.notes:
             self.notes.append(text)
             self._tags["note"] = "; ".join(self.notes)
@@ -183,7 +183,7 @@ class RunLog:
         """Close the run; only the first call that succeeds counts."""
         if self._open:
             self._status = status
-            with suppress(Exception):  # that it has ended is more than a point of a curve
+            with suppress(Exception):  # the end of the run matters more than a point of a curve
                 self.flush()
             self._sink.end(self.id, status)
             self._open = False
@@ -206,10 +206,10 @@ class RunLog:
                 self.give_up(error)
 
     def give_up(self, error: BaseException) -> None:
-        """Close the run after an error, which is the one to be seen: whatever fails here is not raised."""
+        """Close the run after an error; failures in here are not raised, so that they do not hide that error."""
         wanted = isinstance(error, KeyboardInterrupt | SystemExit)
         if wanted and not isinstance(self._run, str) and "id" not in vars(self):
-            self._open = False  # it is not in the store, and there is nothing to say of it
+            self._open = False  # it was never written to the store
             return
         if not wanted:
             self._tags["error"] = f"{type(error).__name__}: {error}"

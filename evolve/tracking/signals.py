@@ -1,4 +1,4 @@
-"""Signals wait while something is written, so that no Ctrl-C leaves half a run in the store."""
+"""Hold signals back while something is written, so that Ctrl-C leaves no half-written run in the store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ _late = False
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let `interrupt_now` wait until the block, and every block around it, is over.
+    """Delay `interrupt_now` until the block, and every block around it, is over.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def signals_held() -> Iterator[None]:
 
 
 def interrupt_now() -> None:
-    """Raise KeyboardInterrupt, or leave it to the end of the block that holds signals; for signal handlers."""
+    """Raise KeyboardInterrupt, now or at the end of the block that holds signals; for signal handlers."""
     global _late
     if _depth:
         _late = True

@@ -1,7 +1,8 @@
-"""Gather only what matters: a reading is cut down to the arrays that its score depends on.
+"""Gather only the arrays that a score depends on.
 
-XLA drops what a single loop computes in vain, but not what is carried through a loop inside a loop, as chunks of
-steps are. So JAX's own dead-code elimination is asked beforehand, until the set of arrays no longer grows.
+XLA removes unused results of a single loop, but not values that are carried through nested loops, as here through
+chunks of steps. So JAX's own dead-code elimination is applied first, repeatedly, until the set of needed arrays no
+longer grows.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ def inputs_of(
     arguments: Sequence[Any],
     outputs: Sequence[bool] | None = None,
 ) -> list[bool]:
-    """Which of a function's array arguments its results depend on; of some results only, if they are given."""
+    """Which array arguments the results of a function depend on; `outputs` selects some of the results."""
     traced = jax.make_jaxpr(function)(list(arguments)).jaxpr
     _, used = dce_jaxpr(traced, outputs or [True] * len(traced.outvars))
     return used
@@ -26,12 +27,12 @@ def inputs_of(
 def needed(
     start: Any, update: Callable[[Any], Any], use: Callable[[Any], Any]
 ) -> tuple[Callable[[Any], list[Any]], Callable[[list[Any]], Any]]:
-    """Which arrays of a tree matter to `use`, after `update` has changed the tree any number of times.
+    """Find the arrays of a tree that `use` depends on, after `update` has changed the tree any number of times.
 
     Returns
     -------
-    A function that picks the arrays that matter from such a tree, as a list, and one that makes a tree of such a
-    list, with zeros for the rest.
+    A function that takes these arrays from such a tree, as a list, and one that makes a tree of such a list, with
+    zeros in place of the other arrays.
     """
     arrays, structure = jax.tree.flatten(start)
 

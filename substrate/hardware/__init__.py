@@ -6,7 +6,7 @@ from substrate.hardware._admission import graph_violations as graph_violations
 from substrate.hardware._admission import merged as merged
 from substrate.hardware._admission import violations as violations
 from substrate.hardware._chip import Chip as Chip
-from substrate.hardware._chip import Lanes as Lanes
+from substrate.hardware._chip import ChipKeys as ChipKeys
 from substrate.hardware._cost import Cost as Cost
 from substrate.hardware._cost import cost as cost
 from substrate.hardware._cost import graph_cost as graph_cost

@@ -28,29 +28,29 @@ ACCUMULATOR = 23
 RATE = 8
 
 
-class Lanes(NamedTuple):
-    """Which chip each instance runs on; each an array (K, 1) of 32-bit keys, or of merged lanes."""
+class ChipKeys(NamedTuple):
+    """Seeds of what is random on a chip; arrays (K, 1) of 32-bit keys, or (1, lanes) where lanes are merged."""
 
-    chip: Any  # one key per chip
-    trial: Any  # one key per instance
+    chip: Any  # equal for instances on the same chip: gains, offsets, time constants
+    trial: Any  # another for each instance: noise, stochastic rounding
 
 
 class Chip(NamedTuple):
-    """A profile with the chip instances that the lanes run on; the `chip` of a `Plasticity`."""
+    """A profile with the chips that instances run on; the `chip` of a `Plasticity`."""
 
     profile: Profile
-    lanes: Lanes
+    keys: ChipKeys
 
     def start(self, synapses: Synapses, plasticity: Plasticity, projection: str) -> Synapses:
         """Load initial weights, and draw what is fixed on each chip."""
         profile, weights = self.profile, self.profile.weights
         assert weights is not None, "the ideal profile has no chip"
         shape = synapses.w.shape
-        key = random.stream(self.lanes.chip, projection)
+        key = random.stream(self.keys.chip, projection)
         reads = VOCABULARY.keys() if plasticity.reads is None else plasticity.reads
         memory: dict[str, Array] = {}
         if weights.rounding == "stochastic" or any(_present(profile.read(n).noise) for n in reads):
-            draws = random.stream(self.lanes.trial, projection)
+            draws = random.stream(self.keys.trial, projection)
             memory["draws"] = jnp.broadcast_to(draws, shape[2:])
         if not (isinstance(period := profile.schedule.at(shape[1]), int) and period == 1):
             memory["phase"] = jnp.zeros(shape[2:], jnp.uint32)
@@ -88,7 +88,7 @@ class Chip(NamedTuple):
         """Factors (count, K, 1) on how fast neurons move, drawn once per chip; None where all are alike."""
         if not _present(self.profile.tau):
             return None
-        key = random.stream(random.stream(self.lanes.chip, f"neurons {name}"), "tau")
+        key = random.stream(random.stream(self.keys.chip, f"neurons {name}"), "tau")
         return 1.0 / _factor(self.profile.tau, random.normal(key, (count,)))
 
     def learn(
@@ -103,7 +103,7 @@ class Chip(NamedTuple):
         profile, weights = self.profile, self.profile.weights
         assert weights is not None, "the ideal profile has no chip"
         memory = dict(synapses.chip or {})
-        key = random.mix(memory.get("draws", self.lanes.trial))
+        key = random.mix(memory.get("draws", self.keys.trial))
         if "draws" in memory:
             memory["draws"] = memory["draws"] + 1  # counts on from the key of this layer
         code = self._code(synapses.w, memory)

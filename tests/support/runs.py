@@ -11,6 +11,15 @@ SMALL = {
 }
 
 
+def few_baselines(baselines):
+    """As `baselines`, but of a task that names none it gives three and not every known rule."""
+
+    def few(arena, names=None):
+        return baselines(arena, names or ("oja", "hebb", "frozen"))
+
+    return few
+
+
 class Silent(RunView):
     """A log that keeps the tallies."""
 

@@ -8,6 +8,7 @@ import pytest
 from evolve.config.run_config import RunConfig
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import Arena
+from evolve.evaluation.compiled import Compiled
 from evolve.evaluation.fixed_projections import evolving_part, full_rule
 from evolve.evaluation.interpreter import Interpreter
 from evolve.running.log import RunView
@@ -130,11 +131,8 @@ def test_a_search_with_fixed_rules_shows_all_of_its_rule():
     )
     result = run(config, RunView())
     assert set(result.champion.rule.changes) == {"forward", "readout"}
-    again = score_compiled(
-        result.champion.rule,
-        (arena := Arena(config.family, config.task_options, 0, "test", 10)),
-        Interpreter(arena, config.machines, 8).bounds(arena),
-    )
+    arena = Arena(config.family, config.task_options, 0, "test", 10)
+    again = score_compiled(result.champion.rule, arena, Compiled([arena]).bounds(arena))
     np.testing.assert_allclose(again.score[0].mean(), result.champion_row.score, atol=0.02)
     assert {r.rule for r in result.rows} == {"champion", *DIGITS.baselines}
 

@@ -123,7 +123,13 @@ def test_fixed_features_explain_no_more_of_the_teacher_than_their_limit():
 PUBLISHED = {"backprop": 0.62, "feedback_alignment": 0.24, "feedback_alignment_oja": 0.47}
 
 
-@pytest.mark.parametrize("rule", PUBLISHED)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, marks=() if rule == "backprop" else pytest.mark.slow)
+        for rule in PUBLISHED
+    ],
+)
 def test_fewshot_mixture_reproduces_the_figures(rule):
     """Feedback alignment at the best rate, as there; where the weights diverged there is chance."""
     gains = (0.1, 0.3, 1.0) if rule == "feedback_alignment" else (1.0,)

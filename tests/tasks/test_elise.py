@@ -87,7 +87,7 @@ def test_what_is_heard_is_the_replay_and_what_follows_the_disturbance():
 
 def test_a_lane_that_dies_leaves_the_clock_to_the_others():
     """Two rules in one program: that one explodes changes nothing for the other."""
-    (setting,) = FAMILY.build(FAMILY.options(teaching=100))
+    (setting,) = FAMILY.build(FAMILY.options(teaching=20))
     episode = draw_instances(setting, (0, 0), "train", range(2))
     plasticity = lower(RULES["elise"])
     run = jax.jit(

@@ -172,6 +172,6 @@ def test_digits_are_divided_and_learned():
         np.testing.assert_allclose(part.x.mean(axis=0), 0.0, atol=1e-12)
         assert part.x.var(axis=0).max() == pytest.approx(1.0)
     family = FAMILIES["pca_digits"]
-    result = scores(ready(family.options(), instances=20, family=family, split="test"))
+    result = scores(ready(family.options(), instances=10, family=family, split="test"))
     assert np.median(result.metrics["cos_end"][1]) > 0.9
     assert result.fitness[1] > 0.6

@@ -33,7 +33,9 @@ def test_the_player_learns_at_the_published_gain():
     assert np.all(last > first)
 
 
-@pytest.mark.parametrize(("gain", "published"), [(0.01, 0.38), (0.2, 0.45)])
+@pytest.mark.parametrize(
+    ("gain", "published"), [(0.01, 0.38), pytest.param(0.2, 0.45, marks=pytest.mark.slow)]
+)
 def test_gains_out_of_the_window_fail(gain, published):
     """Too small a modulator is truncated to nothing, too large a one saturates."""
     _, last = success(rate=gain)

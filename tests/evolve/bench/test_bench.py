@@ -28,7 +28,7 @@ TINY = replace(
     repeats=1,
     rules=8,
     wide_rules=4,
-    alone=2,
+    alone=1,
     samples=100,
     wide_samples=100,
     layer=(8, 3, 20),
@@ -36,6 +36,7 @@ TINY = replace(
     together=2,
     seeds=1,
     to_oja=2,
+    default={"options": {"dimensions": [2], "samples": 100}, "genes": {"columns": 8}},
 )
 SEARCH = {"style": "vector", "ms_per_evaluated_rule": 27.0}
 LIMIT = {"what": "one rule by hand, one core", "us_per_rule": 36.1, "million_updates_per_s": 997}

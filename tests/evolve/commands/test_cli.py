@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from evolve.__main__ import main
 from evolve.config.run_config import RunConfig
 from tasks import FAMILIES
 
 ROOT = Path(__file__).parents[3]
-QUICK = ["--set", "options.dimensions=[2]", "--set", "options.samples=300", "--generations", "15"]
+#: All runs here have these, so that what one has compiled serves the others.
+SIZE = ["--set", "options.dimensions=[2]", "--set", "options.samples=300"]
+QUICK = [*SIZE, "--generations", "15"]
 FEW = ["--set", "instances.validation=10", "--set", "instances.test=20"]
 
 
@@ -38,23 +39,6 @@ def hebbarium(*words, check=0, **environment):
     assert done.returncode == check, f"{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr + done.stdout
     return done
-
-
-@pytest.fixture
-def inside(monkeypatch, capsys):
-    """The same command in this process, which spares the imports."""
-
-    def call(*words, check=0, **environment):
-        monkeypatch.setattr(sys, "argv", ["hebbarium", *map(str, words)])
-        for name, value in {"COLUMNS": "120", **environment}.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main()
-            raise SystemExit(0)
-        assert (ended.value.code or 0) == check
-        return capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +282,7 @@ def test_an_ascii_terminal_gets_replacements(store, tmp_path):
     """A rank with a champion, and the export of a rule whose source has accents."""
     folder, record = store
     rules = f"oja,{record['run_id'][:8]}"
-    words = ("rank", "--task", "pca", "--rules", rules, "--runs", folder, "--instances", 10)
+    words = ("rank", "--task", "pca", "--rules", rules, "--runs", folder, "--instances", 10, *SIZE)
     ranked = hebbarium(*words, **ASCII)
     assert "+-" in ranked.stdout and ranked.stdout.isascii() and ranked.stderr.isascii()
     assert "measuring 2 rules" in ranked.stderr
@@ -317,7 +301,7 @@ def test_an_ascii_terminal_gets_replacements(store, tmp_path):
 def test_a_run_on_an_ascii_terminal_ends_with_a_command_to_paste(new_store, tmp_path):
     """The hints name the store, stay on one line however narrow the terminal, and work."""
     folder = new_store(tmp_path / "with a space")
-    words = ("run", "pca", *QUICK[:4], *FEW, "--generations", 2, "--islands", 2, "--runs", folder)
+    words = ("run", "pca", *SIZE, *FEW, "--generations", 2, "--runs", folder)
     done = hebbarium(*words, "-v", **ASCII, COLUMNS="30")
     assert "+-" in done.stdout and "the rules: the other way" in done.stderr
     hints = re.findall(r"hebbarium .*", done.stdout)
@@ -383,17 +367,21 @@ def test_a_dry_run_says_what_it_takes_and_leaves_nothing(inside, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("words", [["rules"], ["export", "oja"], ["rules", "--json"]], ids=" ".join)
 def test_output_that_cannot_be_written_is_one_message(words):
-    """A full disk behind standard output, and a reader that has gone."""
+    """As on a full disk."""
     call = [sys.executable, "-m", "evolve", *words]
-    if Path("/dev/full").exists():
-        with open("/dev/full", "w") as full:
-            done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-        assert done.returncode == 2 and done.stderr.startswith("hebbarium: Cannot write")
-        assert len(done.stderr.splitlines()) == 1
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 2 and done.stderr.startswith("hebbarium: Cannot write")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_gone_ends_a_command_without_a_word():
     read, write = os.pipe()
     os.close(read)
+    call = [sys.executable, "-m", "evolve", "rules"]
     done = subprocess.run(call, stdout=write, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
@@ -428,7 +416,7 @@ def test_what_somebody_elses_store_says_is_shown_plain(store, tmp_path, inside):
 
 def begin(folder, *words):
     """Start a run without end and wait until it searches."""
-    endless = ("run", "pca", *QUICK[:4], *FEW, "--generations", "1000000")
+    endless = ("run", "pca", *SIZE, *FEW, "--generations", "1000000")
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "evolve", *endless, "--runs", str(folder), *words],
         stdout=subprocess.PIPE,

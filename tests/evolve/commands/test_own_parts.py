@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from evolve.commands.cli import app
 
 ROOT = Path(__file__).parents[3]
 PARTS = ROOT / "tests" / "support" / "own_parts"
@@ -91,21 +94,30 @@ def test_without_the_files_the_champion_says_what_to_load(record, folder):
     assert "def dw(" in hebbarium(folder, "export", run, load=()).stdout, "a rule needs no file"
 
 
+def test_every_command_that_knows_parts_loads_ones_own():
+    """Runs and pages of a store, benchmarks and presets have nothing to do with them."""
+    without = {
+        name
+        for name, command in typer.main.get_command(app).commands.items()
+        if "load" not in {option.name for option in command.params}
+    }
+    assert without == {"runs", "ui", "bench", "presets"}
+    for command in typer.main.get_command(app).commands["hardware"].commands.values():
+        assert "load" in {option.name for option in command.params}, command.name
+
+
 def test_lists_and_exports_know_ones_own_parts(folder):
+    assert "memory [steps]" in hebbarium(folder, "settings", TASK).stdout
+    assert TASK in hebbarium(folder, "observables", "err").stdout
     assert f"# {RULE}" in hebbarium(folder, "export", RULE, "--to", TARGET).stdout
-    assert "memory [steps]" in hebbarium(folder, "tasks", TASK).stdout
     assert "Widrow" in hebbarium(folder, "rules", RULE).stdout
     assert "gains 5 % apart" in hebbarium(folder, "hardware", "show", CHIP).stdout
-    assert CHIP in hebbarium(folder, "hardware", "--json").stdout
 
 
 def test_two_processes_load_the_files_that_this_one_has(folder):
-    """Eight seeds are two shares; the champion of each seed is the one that it finds alone."""
+    """Eight seeds are two shares. That each finds what it finds alone is shown for all tasks in `running/`."""
     rows = search(folder, "--seeds", 8, "--runs", "many")["runs"]
-    assert len(rows) == 8
-    alone = search(folder, "--seed", 3, "--runs", "alone")
-    assert rows[3]["champion"]["expression"] == alone["champion"]["expression"]
-    assert rows[3]["champion"]["score"] == alone["champion"]["score"]
+    assert len(rows) == 8 and all(row["champion"]["score"] > 0 for row in rows)
 
 
 WRONG = [
@@ -123,22 +135,24 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "message"), WRONG, ids=lambda v: v if isinstance(v, str) else "")
-def test_mistakes_get_one_message(words, message, folder):
+def test_mistakes_get_one_message(words, message, folder, inside, monkeypatch):
     (folder / "mine.toml").write_text(
         'task = "pca"\nload = ["/nowhere/x.py sha256:0123456789abcdef"]\n'
     )
-    done = hebbarium(folder, *words, load=(), check=2)
-    assert re.search(message, done.stderr, re.DOTALL) and done.stdout == "", done.stderr
+    monkeypatch.chdir(folder)
+    done = inside(*words, check=2)
+    assert re.search(message, done.err, re.DOTALL) and done.out == "", done.err
 
 
-def test_presets_are_listed_with_a_line_each_and_can_be_printed(folder):
+def test_presets_are_listed_with_a_line_each_and_can_be_printed(folder, inside, monkeypatch):
+    monkeypatch.chdir(folder)
     files = {path.stem: path.read_text() for path in (ROOT / "runs").glob("*.toml")}
-    lines = hebbarium(folder, "presets", load=()).stdout.splitlines()[1:]  # below the headings
+    lines = inside("presets").out.splitlines()[1:]  # below the headings
     assert {line.split()[0] for line in lines[: len(files)]} == set(files)
     for line in lines[: len(files)]:
         assert len(line) <= 115 and line.endswith(".")
-    assert hebbarium(folder, "presets", "elise", load=()).stdout == files["elise"]
-    rows = json.loads(hebbarium(folder, "presets", "--json", load=()).stdout)["presets"]
+    assert inside("presets", "elise").out == files["elise"]
+    rows = json.loads(inside("presets", "--json").out)["presets"]
     assert {row["preset"]: row["settings"]["task"] for row in rows}["mettler2021_pca"] == "pca"
 
 

@@ -101,11 +101,11 @@ def test_both_engines_score_slow_variables_alike():
     config = RunConfig(
         options={"dimensions": [3], "samples": 150},
         genes={"columns": 10, "slow": ["trace"]},
-        instances={"validation": 20},
+        instances={"validation": 10},
     )
     grid: Grid = config.grid
     rng = np.random.default_rng(4)
-    graphs = [express(grid, random_genome(grid, rng)).graph for _ in range(5)]
+    graphs = [express(grid, random_genome(grid, rng)).graph for _ in range(3)]
     train, arenas = draw_arena(config, "train"), [draw_arena(config, "validation")]
     interpreted = Interpreter([train], config.machines, 8, grid.outputs, config.slow)
     compiled = Compiled([train], config.slow)

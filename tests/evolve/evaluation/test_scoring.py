@@ -10,7 +10,8 @@ import pytest
 from evolve.evaluation import compiled
 from evolve.evaluation.arena import WORST, Arena, Bounds
 from evolve.evaluation.compiled import Compiled
-from evolve.evaluation.interpreter import Interpreter
+from evolve.evaluation.device_program import Blocks
+from evolve.evaluation.interpreter import Interpreter, forget_programs
 from evolve.evaluation.layout import ScheduledRule
 from evolve.evaluation.pending import wait
 from evolve.search.genome import Grid, express, random_genome
@@ -132,8 +133,11 @@ def test_a_rule_that_reads_too_much_is_refused(interpreter):
         )
 
 
-def test_nothing_recompiles():
-    """Constants, seeds, genomes, rates, sizes of a generation: one trace."""
+def test_nothing_recompiles(monkeypatch):
+    """Constants, seeds, genomes, rates, sizes of a generation, another search of the same shape: one trace."""
+    traced, run = [], Blocks.run
+    monkeypatch.setattr(Blocks, "run", lambda *a, **full: traced.append(a) or run(*a, **full))
+    forget_programs()
     interpreter = Interpreter(Arena(PCA, SMALL, 0, "train", 10), MACHINE, capacity=64)
     grid = Grid(TERMINALS, FUNCTIONS, 30, evolved=2)
     rng = np.random.default_rng(1)
@@ -142,7 +146,8 @@ def test_nothing_recompiles():
         interpreter.fitness(population)
     interpreter.score([code("oja")], [0.3])
     interpreter.score([code("oja")], arena=Arena(PCA, SMALL, 9, "train", 10))
-    assert interpreter.compilations == 1
+    Interpreter(Arena(PCA, SMALL, 3, "train", 10), MACHINE, capacity=64).fitness(population)
+    assert len(traced) == 1
 
 
 @pytest.mark.parametrize("hardware", ["ideal", "fixed_point:bits=5", "bss2"])

@@ -19,7 +19,7 @@ from substrate.compilation.lowering import lower
 from substrate.hardware import (
     PROFILES,
     Chip,
-    Lanes,
+    ChipKeys,
     as_implemented,
     graph_violations,
     profile,
@@ -167,8 +167,8 @@ def test_the_c_kernel_gives_the_bits_of_the_simulation(rule, tmp_path):
     activity = rng.uniform(-1, 1, (steps, 2, count)) * size
     code = rng.integers(-63, 64, count)
     rate = np.exp(rng.uniform(-8, 1, count)).astype(np.float32)
-    lane = Lanes(*(jnp.zeros((count, 1), jnp.uint32) for _ in range(2)))
-    plasticity = lower(rule)._replace(chip=Chip(chip, lane))
+    keys = ChipKeys(*(jnp.zeros((count, 1), jnp.uint32) for _ in range(2)))
+    plasticity = lower(rule)._replace(chip=Chip(chip, keys))
     w0 = jnp.asarray(code / 32, jnp.float32).reshape(1, 1, count, 1)
     synapses, writes = start(plasticity, w0), []
     for pre, post in activity:

@@ -62,7 +62,7 @@ def test_other_families_have_none_of_these():
     assert activity.scenes(result) == {}
 
 
-def test_a_run_draws_them_and_is_not_lost_for_one(folder, monkeypatch):
+def test_a_run_draws_them_and_is_not_lost_for_one(folder, few_baselines, monkeypatch):
     config = RunConfig(
         task="pattern_separation",
         options={"samples": 20, "outputs": 4},

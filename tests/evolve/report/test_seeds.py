@@ -13,6 +13,7 @@ from evolve.ranking.compare import Row
 from evolve.report import seeds
 from evolve.running.log import RunView
 from substrate.rule import Rule
+from tests.support.runs import SMALL
 
 
 def row(name: str, scores: np.ndarray) -> Row:
@@ -65,17 +66,10 @@ def test_seeds_are_counted_by_the_paired_test(capsys):
     assert "hebbarium export aaaaaaaa --to python --runs 'else where'" in shown
 
 
-def test_a_real_run_of_two_seeds_says_whom_it_beats(tmp_path):
-    options = {"dimensions": [2], "samples": 300}
-    counts = {"train": 10, "validation": 10, "test": 20}
-    config = RunConfig(
-        task="pca",
-        options=options,
-        instances=counts,
-        stop={"generations": 15},
-        engine="interpreter",
-    )
-    ids, results = launch_seeds(config, 2, tmp_path, RunView())
+def test_a_real_run_of_two_seeds_says_whom_it_beats(folder, few_baselines):
+    more = {"variation": {}, "instances": {"validation": 10, "test": 20}}
+    config = RunConfig(**SMALL | more, engine="interpreter")
+    ids, results = launch_seeds(config, 2, folder, RunView())
     record = seeds.record(ids, results)
     assert set(record["against"]) == {"frozen", "hebb", "oja", "best_known"}
     for counts in record["against"].values():

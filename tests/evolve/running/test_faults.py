@@ -145,14 +145,14 @@ CUT = [
 @pytest.mark.parametrize(("phase", "fault"), CUT)
 def test_what_was_found_is_kept(phase, fault, new_store, tmp_path):
     new_store(tmp_path / "runs")
-    seeds = 8 if fault == "dead worker" else 1
+    seeds = 2 if fault == "dead worker" else 1
     check(harm(tmp_path, phase, fault, seeds), phase, fault, tmp_path, seeds)
 
 
 def test_many_seeds_are_kept_when_a_person_insists(new_store, tmp_path):
     fault = "SIGINT twice, 30 ms"
     new_store(tmp_path / "runs")
-    check(harm(tmp_path, "search", fault, 8), "search", fault, tmp_path, 8)
+    check(harm(tmp_path, "search", fault, 2), "search", fault, tmp_path, 2)
 
 
 CELLS = [

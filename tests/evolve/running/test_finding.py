@@ -17,6 +17,8 @@ from substrate.compilation.graph import Graph, Node
 from substrate.errors import UserError
 from tests.support.runs import SMALL
 
+pytestmark = pytest.mark.usefixtures("few_baselines")
+
 
 def individual(score, *nodes):
     graph = Graph(nodes, {"dw": len(nodes) - 1})

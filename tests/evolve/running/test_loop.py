@@ -19,6 +19,8 @@ from substrate import POST, PRE, Rule, Slow, W, names
 from substrate.devices import release_free_memory
 from tests.support.runs import SMALL, Silent
 
+pytestmark = pytest.mark.usefixtures("few_baselines")
+
 
 def candidate(operators, scores):
     rule = Rule("champion", sympy.Integer(operators))
@@ -47,7 +49,7 @@ def test_slow_variables_that_nothing_needs_are_dropped():
     assert [s.name for s in _simplified(whole).rule.slow] == ["a", "b"]
 
 
-def test_a_seed_finds_the_same_in_company_as_alone():
+def test_a_seed_finds_the_same_beside_others_as_alone():
     """Every generation of every seed, to the last bit, and the same champion."""
     configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
     logs = [Silent() for _ in configs]

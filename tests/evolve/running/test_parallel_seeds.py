@@ -4,13 +4,16 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from evolve.config.run_config import RunConfig
-from evolve.running import parallel_seeds
+from evolve.running import parallel_seeds, select_champion
 from evolve.running.loop import run_together
 from evolve.running.result import Progress
 from evolve.search.islands import GenerationStats
-from tests.support.runs import SMALL, Silent
+from tests.support.runs import SMALL, Silent, few_baselines
+
+pytestmark = pytest.mark.usefixtures("few_baselines")
 
 STATS = GenerationStats(0.5, 0.25, 8, 4, 2, 2, 1)
 
@@ -46,8 +49,18 @@ class Wire:
         self.told.append(message)
 
 
+share = parallel_seeds._share
+
+
+def sharing(*words):
+    """What a worker does, there too with few baselines."""
+    select_champion.baselines = few_baselines(select_champion.baselines)
+    return share(*words)
+
+
 def test_shares_find_what_all_find_together(monkeypatch):
     monkeypatch.setattr(parallel_seeds, "shares_of", lambda searches: 2)
+    monkeypatch.setattr(parallel_seeds, "_share", sharing)
     configs = [RunConfig(seed=seed, **SMALL) for seed in (3, 4, 5)]
     logs = [Told() for _ in configs]
     shared = parallel_seeds.run_seeds(configs, logs)

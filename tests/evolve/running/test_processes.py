@@ -52,6 +52,14 @@ def test_answers_and_messages_come_back_in_order():
     assert sorted(told) == [(0, "squaring 2"), (1, "squaring 3")]
 
 
+def test_a_worker_runs_the_code_of_its_parent(tmp_path, monkeypatch):
+    """Not that of another version, which may be installed beside it."""
+    (tmp_path / "evolve").mkdir()
+    (tmp_path / "evolve" / "__init__.py").write_text("raise SystemExit('another version')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert results_of(square, [(2,)]) == [4]
+
+
 def test_what_a_process_does_wrong_is_raised_here():
     with pytest.raises(ValueError, match="no luck"):
         results_of(fail, [(1,), (2,)])

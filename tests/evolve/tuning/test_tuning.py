@@ -129,7 +129,7 @@ def test_nothing_recompiles(train):
     assert (own.compilations, own.evaluations) == (2, 46 + 3 * 16)
 
 
-def test_a_score_does_not_depend_on_company_or_slopes(objective, train):
+def test_a_score_does_not_depend_on_rules_beside_it_or_slopes(objective, train):
     points = np.array([(1.0, 1.0), (3.0, 1 / 3), (30.0, 1e-3)])
     together = objective.score(points)
     np.testing.assert_array_equal(objective.score(points[:1]).fitness, together.fitness[:1])

@@ -190,10 +190,10 @@ def side_by_side(rules):
 
 
 def test_interpreter_and_lowering_agree_on_random_genomes():
-    """200 random genomes learn in a network: interpreted, and each rule compiled from its SymPy form."""
+    """100 random genomes learn in a network: interpreted, and each rule compiled from its SymPy form."""
     rng = np.random.default_rng(7)
     machine = Machine(TERMINALS, PRIMITIVES, segments=16)
-    graphs = [random_graph(rng, 30) for _ in range(200)]
+    graphs = [random_graph(rng, 30) for _ in range(100)]
     where, rate = episode(rng), jnp.full((1, 1), 0.01)
     w, alive = weights_interpreted(graphs, machine, where, rate)
     rules = [to_rule(graph, "random") for graph in graphs]
@@ -209,7 +209,7 @@ def test_interpreter_and_lowering_agree_on_random_genomes():
     steep = slack > 1e-5
     assert steep.mean() < 0.02
     assert gap[~steep].max() < 1e-4 and np.all(gap[steep] < 100 * slack[steep])
-    assert len({str(rule.dw) for rule in rules}) > 100, "most genomes should be different rules"
+    assert len({str(rule.dw) for rule in rules}) > 50, "most genomes should be different rules"
     moved = np.abs(w - np.asarray(where.w0)).max(axis=(0, 1, 2)) > 1e-3
     assert np.mean(moved) > 0.7, "most rules should learn something"
 

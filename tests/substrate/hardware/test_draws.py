@@ -12,7 +12,7 @@ from evolve.evaluation.arena import Arena, Bounds
 from rules_zoo import RULES
 from substrate import PRE, Rule
 from substrate.compilation.lowering import lower
-from substrate.hardware import PROFILES, Chip, Lanes, profile
+from substrate.hardware import PROFILES, Chip, ChipKeys, profile
 from substrate.hardware import _random as random
 from substrate.networks._layers import LayerWeights
 from substrate.networks.layered import layered
@@ -43,7 +43,7 @@ def test_layers_of_the_same_shape_have_errors_of_their_own():
     network = layered("relu", "softmax")
     w = jnp.full((5, 6, 1, 1), 0.5)
     feedback = jnp.zeros((5, 5, 1, 1))
-    chip = Chip(profile("bss2"), Lanes(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
+    chip = Chip(profile("bss2"), ChipKeys(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
     plasticity = lower(Rule("r", PRE))._replace(chip=chip)
     init = jax.jit(partial(network.init, plasticity))
     state = init(LayerWeights((w, w), (feedback, feedback), (feedback,)))
@@ -54,7 +54,7 @@ def test_layers_of_the_same_shape_have_errors_of_their_own():
 @pytest.mark.parametrize("hardware", ["fixed_point:rounding=stochastic", "fixed_point:noise=0.5"])
 def test_layers_of_the_same_shape_draw_noise_and_rounding_of_their_own(hardware):
     """Alike in weights and inputs, two layers move apart at the first step; a layer alone repeats itself."""
-    chip = Chip(profile(hardware), Lanes(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
+    chip = Chip(profile(hardware), ChipKeys(*(jnp.full((1, 1), 7, jnp.uint32),) * 2))
     plasticity = lower(Rule("r", PRE))._replace(chip=chip)
     w0 = jnp.zeros((20, 20, 1, 1))
     pre = jnp.full((1, 20, 1, 1), 0.35)  # 4.5 codes a step
@@ -71,7 +71,7 @@ def test_layers_of_the_same_shape_draw_noise_and_rounding_of_their_own(hardware)
 
 def test_time_constants_of_neurons_differ_on_a_chip():
     """From the decay of a potential, and from the first step of leaky rate neurons: 20 % apart, each its own."""
-    chips = Lanes(jnp.arange(100, dtype=jnp.uint32)[:, None], jnp.zeros((100, 1), jnp.uint32))
+    chips = ChipKeys(jnp.arange(100, dtype=jnp.uint32)[:, None], jnp.zeros((100, 1), jnp.uint32))
     chip = Chip(replace(PROFILES["fixed_point"], tau=0.2), chips)
     none = lower(Rule("frozen", 0 * PRE))
     rate, x = jnp.zeros((100, 1)), jnp.ones((1, 100, 1))

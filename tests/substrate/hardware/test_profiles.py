@@ -116,7 +116,7 @@ def codes(*rules):
 
 
 @pytest.mark.parametrize("name", [n for n in PROFILES if n != "ideal"])
-def test_company_does_not_change_a_bit_and_both_engines_agree(name):
+def test_rules_beside_it_do_not_change_a_bit_and_both_engines_agree(name):
     here = arena(name, dimensions=(3,))
     interpreter = Interpreter(here, MACHINE, capacity=16)
     together = interpreter.score(codes("oja", "hebb", "mettler2021_lr1", "instar")).quality
@@ -129,11 +129,11 @@ def test_company_does_not_change_a_bit_and_both_engines_agree(name):
 
 def test_chips_of_different_splits_differ_and_instances_take_turns():
     train, test = arena("bss2"), arena("bss2", "test")
-    chips = [a.episodes[0].lanes.chip.ravel() for a in (train, test)]
+    chips = [a.episodes[0].chip_keys.chip.ravel() for a in (train, test)]
     assert len(set(chips[0])) == 3
     assert not set(chips[0]) & set(chips[1])
     assert chips[0][0] == chips[0][3] != chips[0][1]
-    assert len(set(train.episodes[0].lanes.trial.ravel())) == 10
+    assert len(set(train.episodes[0].chip_keys.trial.ravel())) == 10
 
 
 def test_only_analog_readings_have_a_spread_of_gains():

@@ -10,7 +10,7 @@ from jax import lax
 
 from substrate import POST, PRE, Rule, Slow, names
 from substrate.compilation.lowering import lower
-from substrate.hardware import PROFILES, Chip, Lanes, profile
+from substrate.hardware import PROFILES, Chip, ChipKeys, profile
 from substrate.hardware._fixed import Fixed
 from substrate.hardware.base import Schedule
 from substrate.networks.feedforward import feedforward
@@ -19,10 +19,10 @@ from substrate.simulate import NO_READING, Episode, simulate
 
 def run_on(chip, rule, drive, w0, rate=0.1, chips=(7,)):
     """Weights after every step on the first of some chips, (step, post, pre), and the last state of all."""
-    lanes = Lanes(
+    keys = ChipKeys(
         *(jnp.broadcast_to(jnp.uint32(k).reshape(-1, 1), (len(chips), 1)) for k in (chips, 9))
     )
-    plasticity = lower(rule)._replace(chip=Chip(chip, lanes))
+    plasticity = lower(rule)._replace(chip=Chip(chip, keys))
     network = feedforward()
 
     @jax.jit
@@ -98,11 +98,11 @@ def test_what_follows_the_last_presynaptic_event_never_reaches_the_weight():
     network = feedforward()
     chip = replace(PROFILES["fixed_point"], schedule=Schedule("deferred", 1))
     drive = np.array([[1.0], [0.0], [1.0], [0.0], [0.0]])
-    lane = Lanes(*(jnp.full((1, 1), k, jnp.uint32) for k in (1, 2)))
+    keys = ChipKeys(*(jnp.full((1, 1), k, jnp.uint32) for k in (1, 2)))
     episode = Episode(
-        jnp.asarray(drive, jnp.float32)[..., None, None], jnp.zeros((1, 1, 1, 1)), {}, lane
+        jnp.asarray(drive, jnp.float32)[..., None, None], jnp.zeros((1, 1, 1, 1)), {}, keys
     )
-    plasticity = lower(rule)._replace(chip=Chip(chip, lane))
+    plasticity = lower(rule)._replace(chip=Chip(chip, keys))
     rate = jnp.full((1, 1), 0.125)
     trace = jax.jit(lambda e: simulate(network, plasticity, e, rate, NO_READING, 1))(episode)
     assert float(trace.state.w[0, 0, 0, 0]) == pytest.approx(3 * 0.125)
