@@ -12,6 +12,8 @@ from hypothesis import assume, given, settings
 from matplotlib.mathtext import MathTextParser
 
 from evolve.exports import TARGETS, Target, export
+from evolve.expressions.construct import ARITY
+from evolve.expressions.parser import parse
 from evolve.expressions.rule_file import rule_from_json, to_json
 from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names
@@ -193,6 +195,31 @@ def test_a_number_as_divisor_leaves_arrays_their_precision(number):
             for function in (_module(one)["dw"], numpy_functions(one)["dw"]):
                 change = function(**seen)
                 assert (change.dtype, change.shape) == (dtype, (2, 3))
+
+
+CONSTANTS = {"c": 0.7, "k": 2.0}
+OF_CONSTANTS = [
+    *(f"{name}(c)" for name, arity in ARITY.items() if arity == 1),
+    *("div(c, k)", "min(c, k)", "max(c, 1)", "c**(3/2)", "1/sqrt(c)", "tanh(2*exp(c) - k)"),
+]
+
+
+@pytest.mark.parametrize("alone", OF_CONSTANTS)
+@pytest.mark.parametrize("whole", ["pre*{}", "post - {}*w", "max(pre, {})", "div(post, {})"])
+def test_functions_of_constants_leave_arrays_their_precision(alone, whole):
+    rule = Rule("r", parse(whole.format(alone), (*SEEN, *CONSTANTS)), CONSTANTS)
+    exported, ours = _module(rule)["dw"], numpy_functions(rule)["dw"]
+    values = {n: v for n, v in zip(SEEN, (0.3, -0.4, 1.2), strict=True) if n in rule.reads}
+    expected = value(rule.dw, {**values, **CONSTANTS})
+    for kind, result in ((np.float32, np.float32), (np.float64, np.float64), (int, np.float64)):
+        seen = {n: np.full((2, 3), v).astype(kind) for n, v in values.items()}
+        for change in (exported(**seen), ours(**seen)):
+            assert (change.dtype, change.shape) == (result, (2, 3))
+            if kind is not int:
+                np.testing.assert_allclose(change, np.full((2, 3), expected), rtol=1e-6)
+    assert exported(**values) == pytest.approx(expected, rel=1e-12)
+    single = {n: np.float32(v) for n, v in values.items()}
+    assert exported(**single, c=np.float64([0.7, 0.7])).dtype == np.float64
 
 
 def test_every_known_rule_is_plain_python(rule):

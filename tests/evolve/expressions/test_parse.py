@@ -28,6 +28,23 @@ NAMES = [*VOCABULARY, "a", "tau"]
 
 
 @pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("1e200", "2e200", 0.5),
+        ("1.5e-200", "2e200", 0.75e-400),
+        ("1e300", "2e200", 0.5e100),
+        ("10**200", "2*10**200", 0.5),
+        ("1.5", "0.0", 0.0),
+        ("1.5", "5e-324", 0.0),
+        ("1.5", "1e-3", 750.0),
+        ("-1.5", "2.0", -0.75),
+    ],
+)
+def test_a_division_of_numbers_overflows_only_where_its_value_does(a, b, expected):
+    assert float(parse(f"div({a}, {b})", ())) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("post*(pre - post*w)", post * (pre - post * w)),
