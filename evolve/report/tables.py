@@ -8,13 +8,16 @@ empty cell is `-`, and at least two blanks stand between cells.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.table import Table as Grid
 from rich.text import Text
 
-from evolve.ranking.compare import Difference
 from evolve.report.terminal import Page
+
+if TYPE_CHECKING:
+    from evolve.ranking.compare import Difference
 
 #: Blanks between columns, and the least width of a column that is wrapped.
 GAP, LEAST = 2, 24
@@ -162,7 +165,7 @@ def _grid(columns: Sequence[Column], marked: int | None) -> Grid:
     return grid
 
 
-def signed(gap: Difference) -> str:
+def signed(gap: "Difference") -> str:
     """A paired difference with its interval; a star where the test finds it at the 1 % level."""
     return f"{gap.mean:+.3f} ±{(gap.high - gap.low) / 2:.3f}{'*' if gap.p < 0.01 else ' '}"
 

@@ -62,6 +62,21 @@ def test_help_is_quick_and_does_not_import_jax():
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
+def test_the_list_of_runs_waits_for_no_heavy_import(store):
+    """With MLflow and JAX it would take seconds; a thousand runs are read in a tenth of one."""
+    folder, record = store
+    heavy = {"jax", "mlflow", "sympy", "numpy", "matplotlib", "sqlalchemy"}
+    code = (
+        f"import sys\nsys.argv = ['hebbarium', 'runs', '--runs', {str(folder)!r}]\n"
+        "try:\n    from evolve.__main__ import main; main()\n"
+        "except SystemExit: pass\n"
+        f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert record["run_id"][:8] in done.stdout
+
+
 def test_run_prints_the_record_that_it_promises(store):
     _, record = store
     promised = {"run_id", "task", "hardware", "seed", "generations", "evaluations", "seconds"}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from evolve.tracking import listing
 from evolve.tracking.store import Store, ui_command, ui_environment
 from substrate.errors import UserError
 
@@ -63,6 +64,22 @@ def test_mlflow_sees_the_run_as_its_own(store: Store) -> None:
     assert [f.path for f in client.list_artifacts(log.id)] == ["champion.py"]
     where = client.get_experiment("0").artifact_location
     assert where == store.files.root, "nothing may be written to ./mlruns"
+
+
+def test_runs_are_listed_through_mlflow_where_its_tables_are_not_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, champion in ((1, "pre*post"), (2, "-w")):
+        with store.begin("pca", f"seed {seed}", {"task": "pca", "seed": seed}, {}) as log:
+            log.tags({"champion": champion, "score": 0.5})
+        time.sleep(0.002)  # another time of its beginning
+    known = store.list()
+    monkeypatch.setattr(listing, "COLUMNS", {"runs": frozenset({"another"})})
+    assert store.list() == known
+    assert [(r.name, r.champion, r.status) for r in known] == [
+        ("seed 2", "-w", "finished"),
+        ("seed 1", "pre*post", "finished"),
+    ]
 
 
 @pytest.mark.parametrize(
