@@ -15,9 +15,11 @@ import tomllib
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evolve.config.run_config import RunConfig
+from evolve.evaluation.arena import Arena
 from tasks import FAMILIES
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +128,27 @@ def test_runs_lists_it(store, inside):
     assert row["champion"] == record["champion"]["expression"]
     assert record["run_id"][:8] in inside("runs", "--runs", folder).out
     assert "hebbarium run" in inside("runs", "--runs", folder / "none").err
+
+
+def test_rules_that_leave_the_numbers_are_counted_and_give_valid_json(inside):
+    """The root of a negative weight is NaN; exp(1000*w) is inf at a positive one and 0 at a negative one."""
+    rules, few = ["sqrt(w)*pre", "exp(1000*w)*pre"], {"dimensions": [2], "samples": 100}
+    settings = [f"--set=options.{key}={value}" for key, value in few.items()]
+    names = ",".join(["oja", *rules])
+    done = inside("rank", "--task", "pca", "--rules", names, "--instances", 10, "--json", *settings)
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    table = json.loads(done.out, parse_constant=refuse)
+    rows = {row["rule"]: row for row in table["rows"]}
+    arena = Arena(FAMILIES["pca"], FAMILIES["pca"].options(**few), 0, "test", 10)
+    w = np.asarray(arena.episodes[0].w0)
+    negative, positive = (int(some.any(axis=(0, 1, 2, 4)).sum()) for some in (w < 0, w > 0))
+    assert rows["sqrt(w)*pre"]["diverged"] == negative > 5
+    assert rows["exp(1000*w)*pre"]["diverged"] == positive > 5
+    assert rows["sqrt(w)*pre"]["metrics"]["samples_to_15deg"] is None
+    assert all(-1 <= rows[rule]["score"] < 0 for rule in rules)
 
 
 def test_rank_sets_a_champion_beside_the_zoo(store, inside):
