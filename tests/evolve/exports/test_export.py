@@ -1,6 +1,7 @@
 """What leaves the platform: Python that learns the same weights with NumPy alone, LaTeX, JSON."""
 
 import ast
+import re
 import subprocess
 import sys
 import time
@@ -444,3 +445,21 @@ def test_an_unknown_target_is_refused():
 def test_what_cannot_be_written_is_refused(target, rule):
     with pytest.raises(UserError):
         export(rule, target, {})
+
+
+@pytest.mark.parametrize("target", ["loihi", "bss2"])
+@pytest.mark.parametrize(
+    "words", [*HOSTILE, "*/ int evil; /*", "*\\\n/ int evil;", "\n#x\ndw = y0"]
+)
+def test_words_from_outside_stay_in_the_comments_of_a_chip(words, target):
+    def program(words):
+        rule = Rule(f"r{words}", post * (pre - post * w), reference=words, note=words)
+        text = export(rule, target, {words: words})
+        text.encode("utf-8")
+        return re.sub(r"(?s)/\*.*?\*/", "", text) if target == "bss2" else _without_remarks(text)
+
+    assert program(words) == program("harmless")
+
+
+def _without_remarks(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]

@@ -202,11 +202,31 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def fetch(url: str, question: object = None) -> bytes:
+def refusal(url: str, question: object = None, **headers: str) -> int:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(url, question, **headers)
+    return int(refused.value.code)
+
+
+def fetch(url: str, question: object = None, **headers: str) -> bytes:
     data = None if question is None else json.dumps(question).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return bytes(answer.read())
+
+
+def test_the_pages_are_for_this_machine_and_no_foreign_page(store: Store) -> None:
+    """MLflow refuses foreign hosts and origins unless it is told otherwise; the pages themselves are a slow test."""
+    from mlflow.server import security_utils as security
+
+    command = ui_command(store.files.folder)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    widening = ("--allowed-hosts", "--cors-allowed-origins", "--disable-security-middleware")
+    assert not [word for word in command if word.startswith(widening)]
+    hosts = security.get_default_allowed_hosts()
+    assert security.is_allowed_host_header(hosts, "127.0.0.1:5000")
+    assert not security.is_allowed_host_header(hosts, "evil.example:5000")
+    assert security.should_block_cors_request("http://evil.example", "POST", None)
 
 
 @pytest.mark.slow
@@ -243,6 +263,11 @@ def test_the_pages_show_the_run(store: Store) -> None:
         text = fetch(f"{base}/get-artifact?path=champion.py&run_uuid={log.id}")
         assert text == b"dw = 1"
         assert b"MLflow" in fetch(base)
+        search = f"{base}/api/2.0/mlflow/runs/search"
+        assert refusal(search, question, Host="evil.example") == 403
+        assert refusal(search, question, Origin="http://evil.example") == 403
+        for path in ("../../../mlflow.db", "%2e%2e/%2e%2e/mlflow.db", "/etc/passwd"):
+            assert refusal(f"{base}/get-artifact?path={path}&run_uuid={log.id}") in (400, 404)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
