@@ -1,5 +1,6 @@
 """The command line as people and programs meet it, in processes of their own."""
 
+import csv
 import errno
 import json
 import os
@@ -47,7 +48,8 @@ def hebbarium(*words, check=0, **environment):
 def store(tmp_path_factory):
     """A folder with one finished run."""
     folder = tmp_path_factory.mktemp("runs")
-    done = hebbarium("run", "pca", "--seed", 3, "--runs", folder, "--json", *QUICK, *FEW)
+    words = ("run", "pca", "--seed", 3, "--runs", folder, "--json", *QUICK, *FEW)
+    done = hebbarium(*words, PYTHONHASHSEED="7")
     return folder, json.loads(done.stdout.splitlines()[-1])
 
 
@@ -91,7 +93,7 @@ def test_run_prints_the_record_that_it_promises(store):
 
 
 def test_the_same_seed_gives_the_same_run_twice(store, new_store, tmp_path, inside):
-    """In two processes: champion, scores, and every metric of every generation but the clock."""
+    """In two processes with other hash seeds: champion, scores, and every metric but the clock."""
     folder, record = store
     done = inside("run", "pca", "--seed", 3, "--runs", new_store(tmp_path), "--json", *QUICK, *FEW)
     again = json.loads(done.out)
@@ -102,6 +104,23 @@ def test_the_same_seed_gives_the_same_run_twice(store, new_store, tmp_path, insi
     names = {name for name, _, _ in histories[0]}
     assert names >= {"best", "median", "evaluations", "silent_share", "cached_share"}
     assert len([1 for name, _, _ in histories[0] if name == "best"]) == 16
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot choose its cores here")
+def test_neither_cores_nor_the_cache_change_a_run(store, new_store, tmp_path):
+    folder, record = store
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        words = ("run", "pca", "--seed", 3, "--runs", new_store(tmp_path), "--json", *QUICK, *FEW)
+        done = hebbarium(*words, PYTHONHASHSEED="11", HEBBARIUM_CACHE="off")
+    finally:
+        os.sched_setaffinity(0, cores)
+    again = json.loads(done.stdout.splitlines()[-1])
+    for key in ("champion", "baselines", "evaluations", "generations", "F"):
+        assert again[key] == record[key]
+    assert metrics(folder, record["run_id"]) == metrics(tmp_path, again["run_id"])
 
 
 def metrics(folder, run):
@@ -117,7 +136,9 @@ def test_a_run_leaves_its_artifacts(store):
     names = {p.name for p in artifacts.iterdir()}
     text = {"champion.py", "champion.json", "champion.tex", "front.csv", "summary.md"}
     assert names >= text | {"front.png", "curve.png", "trajectories.png"}
-    assert "chosen" in (artifacts / "front.csv").read_text()
+    with (artifacts / "front.csv").open(newline="") as file:
+        front = list(csv.DictReader(file))
+    assert "chosen" in front[0] and len({row["expression"] for row in front}) == len(front)
     assert record["champion"]["expression"] in (artifacts / "summary.md").read_text()
 
 

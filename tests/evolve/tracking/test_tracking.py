@@ -205,6 +205,7 @@ def free_port() -> int:
 def refusal(url: str, question: object = None, **headers: str) -> int:
     with pytest.raises(urllib.error.HTTPError) as refused:
         fetch(url, question, **headers)
+    refused.value.close()
     return int(refused.value.code)
 
 
