@@ -3,6 +3,8 @@
 import os
 import sys
 
+from substrate.errors import UserError
+
 #: Exit codes: bad input, or output that cannot be written; and the shell's code for a reader that has gone.
 REFUSED, READER_GONE = 2, 141
 
@@ -15,11 +17,7 @@ def main() -> None:
     prepare_streams()
     try:
         app(prog_name="hebbarium")
-    except ValueError as error:
-        from substrate.errors import UserError  # late: --help should not import SymPy
-
-        if not isinstance(error, UserError):
-            raise
+    except UserError as error:
         complain(str(error))
         _end(REFUSED)
     except ReaderGoneError:  # the reader, head for instance, has seen enough

@@ -66,6 +66,11 @@ class pdiv(sympy.Function):  # noqa: N801 - SymPy functions carry the name they 
         return None
 
 
+def divide_numbers(a: float, b: float) -> float:
+    """Protected division of two numbers of Python."""
+    return a / (b + EPSILON / b) if b else 0.0
+
+
 @dataclass(frozen=True)
 class Function:
     """A function of one or two arguments in its forms."""

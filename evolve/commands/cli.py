@@ -239,7 +239,7 @@ def rank(
 @app.command("runs")
 def list_runs(runs: Folder = RUNS, json: Json = False) -> None:
     """List the runs in the store."""
-    from evolve.report.listings import show_runs
+    from evolve.report.run_list import show_runs
     from evolve.tracking.store import Store
 
     show_runs(Store(runs).list(), json, runs)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve.report.terminal import ReaderGoneError, clean, command, complain, write
+from substrate.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,8 +26,6 @@ def write_file(path: Path, data: bytes) -> None:
     UserError
         If it cannot be written.
     """
-    from substrate.errors import UserError
-
     try:
         if path.exists() and not path.is_file():  # a device or a pipe
             path.write_bytes(data)
@@ -76,8 +75,6 @@ def require_picture(path: Path) -> None:
     UserError
         If the name has no ending of a picture, or its folder is not there.
     """
-    from substrate.errors import UserError
-
     if path.suffix.lower() not in PICTURES:
         raise UserError(
             f"--out {str(path)!r}: a picture ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}."
@@ -96,8 +93,6 @@ def write_picture(path: Path, figure: "Figure") -> None:
 @contextmanager
 def kept(run_id: str, folder: Path) -> Iterator[None]:
     """Print a result; if that fails, say where it is kept."""
-    from substrate.errors import UserError
-
     where = command("export", run_id[:8], runs=folder)
     try:
         yield

@@ -1,22 +1,25 @@
 """Python: a module that needs only NumPy, and not even that for plain arithmetic.
 
 The generated functions broadcast and keep the precision of the arrays that they get: every number in them is a
-Python number, which NumPy 2 treats as weak. Arguments are multiplied by 1.0 first, so that counts and booleans become
-float64 and do not wrap around. What is inf and what is NaN is said in `substrate.functions`; given plain Python
-numbers, Python raises OverflowError or ZeroDivisionError where arrays hold inf.
+Python number, which NumPy 2 treats as weak. NumPy's functions of such numbers are float64, though, so a constant that
+goes into a function without an array is brought to the precision of the arrays first. Arguments are multiplied by
+1.0, so that counts and booleans become float64 and do not wrap around. What is inf and what is NaN is said in
+`substrate.functions`; given plain Python numbers, Python raises OverflowError or ZeroDivisionError where arrays hold
+inf.
 """
 
 import keyword
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from sympy import Expr
 
 from evolve.exports.base import Target, line
 from evolve.expressions.printer import TEXT, Notation, Parts
 from evolve.expressions.rule_file import require_writable
+from substrate.compilation.lowering import HEADS
 from substrate.functions import EPSILON
 from substrate.rule import Rule
-from substrate.traversal import symbols_of
+from substrate.traversal import postorder, symbols_of
 from substrate.vocabulary import VOCABULARY
 
 _FUNCTIONS = {
@@ -84,7 +87,14 @@ def _function(
     given = [names[n] for n in (*VOCABULARY, *(s.name for s in rule.slow)) if n in read]
     constants = {names[n]: value for n, value in rule.constants.items() if n in read}
     arguments = [*given, *(f"{n}={value!r}" for n, value in constants.items()), "**unused"]
-    floats = "".join(f"    {n} = 1.0*{n}\n" for n in [*given, *constants])
+    alone = {names[n] for n in _in_functions_of_constants(expression, rule.constants)}
+    kind = ", ".join(["1.0", *given])
+    floats = "".join(
+        f"    {n} = numpy.multiply(1.0, {n}, dtype=numpy.result_type({n}, {kind}))\n"
+        if n in alone
+        else f"    {n} = 1.0*{n}\n"
+        for n in [*given, *constants]
+    )
     if name.startswith("dw"):
         words = "Change of the weights at unit learning rate"
     else:
@@ -97,6 +107,18 @@ def _function(
         f'    """{words} in one step; arguments broadcast, and others are ignored."""\n'
         f"{floats}{lines}    return {text}\n"
     )
+
+
+def _in_functions_of_constants(expression: Expr, constants: Container[str]) -> set[str]:
+    """The constants in what NumPy computes of nothing else, such as c in tanh(2*c)*pre."""
+    found: set[str] = set()
+    read: dict[Expr, set[str]] = {}
+    for node in postorder(expression):
+        read[node] = {node.name} if node.is_Symbol else set().union(*(read[a] for a in node.args))
+        called = node.func in HEADS or (node.is_Pow and not node.exp.is_Integer)
+        if called and all(name in constants for name in read[node]):
+            found |= read[node]
+    return found
 
 
 def _docstring(rule: Rule, provenance: Mapping[str, str], names: Mapping[str, str]) -> str:

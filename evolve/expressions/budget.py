@@ -37,7 +37,7 @@ class Budget:
     work
         In the units in which steps announce their costs.
     seconds
-        The last guard.
+        The last guard, of computing on this thread: on a machine that others use, it does not come sooner.
     calls
         After so many calls of Python functions a step is cut off; SymPy makes some two million a
         second while they are counted.
@@ -50,7 +50,7 @@ class Budget:
         self.late = False
         self._cut = max(1, work // 4)  # what a step costs that was cut off: few of them are enough
         self._calls, self._made = calls, 0
-        self._deadline = time.monotonic() + seconds
+        self._deadline = time.thread_time() + seconds
 
     @property
     def exhausted(self) -> bool:
@@ -101,5 +101,5 @@ class Budget:
                 raise _Exhausted
 
     def _look_at_clock(self) -> None:
-        if time.monotonic() > self._deadline:
+        if time.thread_time() > self._deadline:
             self.late = True

@@ -13,7 +13,7 @@ import sympy
 from sympy import Add, Expr, Float, Integer, Mul, Pow, Rational
 
 from substrate.compilation.lowering import HEADS
-from substrate.functions import EPSILON
+from substrate.functions import divide_numbers
 from substrate.traversal import extremum
 
 #: SymPy heads by the name that `substrate.functions` gives them; `sqrt` is a power.
@@ -35,7 +35,7 @@ _REAL: dict[str, Callable[..., float]] = {
     "tanh": math.tanh,
     "exp": math.exp,
     "sqrt": math.sqrt,
-    "div": lambda a, b: a * b / (b * b + EPSILON),
+    "div": divide_numbers,
     "abs": abs,
     "sign": lambda a: (a > 0) - (a < 0),
     "step": lambda a: float(a > 0),
@@ -158,7 +158,9 @@ def _call_of_numbers(name: str, arguments: Sequence[Expr]) -> Expr:
     exact = name in ("min", "max", "abs", "sign", "step", "div")
     if exact and all(a.is_Rational for a in arguments):
         further = (Integer(0),) if name == "step" else ()
-        return _finite(HEAD_OF[name](*arguments, *further))
+        value = HEAD_OF[name](*arguments, *further)
+        if _fits(value):
+            return value
     if name == "sqrt":
         root = sympy.sqrt(arguments[0]) if arguments[0].is_Rational and arguments[0] >= 0 else None
         if root is not None and root.is_Rational:
@@ -174,8 +176,13 @@ def _call_of_numbers(name: str, arguments: Sequence[Expr]) -> Expr:
 def _finite(value: Expr) -> Expr:
     """Return `value` unless its numbers have left the range of a double."""
     c = value.as_coeff_Mul()[0]
-    if c.is_Rational and max(abs(c.p).bit_length(), c.q.bit_length()) > _BITS:
+    if c.is_Rational and not _fits(c):
         raise ArithmeticError("a number beyond the range of a double")
     if not c.is_Rational and not (c.is_Float and math.isfinite(float(c))):
         raise ArithmeticError("a number that is not finite")
     return value
+
+
+def _fits(value: Rational) -> bool:
+    """Whether a double can hold numerator and denominator."""
+    return max(abs(value.p).bit_length(), value.q.bit_length()) <= _BITS

@@ -1,10 +1,9 @@
-"""What there is: rules, tasks, observables, settings and runs, as lists to scan and one entry in full."""
+"""What there is: rules, tasks, observables and settings, as lists to scan and one entry in full."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evolve.report.tables import short_constants, show_table, table_of
+from evolve.report.tables import show_table, table_of
 from evolve.report.terminal import Page, command, dump
 from substrate.errors import chosen
 from substrate.rule import FORWARD, Rule
@@ -12,7 +11,6 @@ from substrate.vocabulary import VOCABULARY, Observable
 
 if TYPE_CHECKING:
     from evolve.config.describe import Key
-    from evolve.tracking.listing import RunRow
     from tasks.base import Family
 
 #: What the shape of an observable is, by its scope.
@@ -30,30 +28,6 @@ LOCALITIES = {
     "broadcast": "one signal sent to all synapses",
     "nonlocal": "a sum over other synapses or neurons",
 }
-
-
-def show_runs(rows: Sequence["RunRow"], as_json: bool, folder: Path) -> None:
-    """The runs of a store."""
-    if as_json:
-        dump({"runs": [{**r._asdict(), "started": r.started.isoformat()} for r in rows]})
-        return
-    if not rows:
-        start = command("run", "pca", runs=folder)
-        Page(stderr=True).line(f"No runs yet. Start one with: {start}")
-        return
-    cells = [
-        (
-            r.id[:8],
-            r.task,
-            r.seed,
-            r.status,
-            "" if r.score is None else f"{r.score:.3f}",
-            short_constants(r.champion),
-        )
-        for r in rows
-    ]
-    headings = ("run", "task", "seed", "status", "score", "champion")
-    show_table(Page(), table_of(headings, cells, text=("task", "status", "champion")))
 
 
 # Rules

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from substrate.errors import UserError
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -99,8 +101,6 @@ def write(text: str, stream: TextIO | None = None) -> None:
     except BrokenPipeError:
         raise ReaderGoneError from None
     except OSError as error:
-        from substrate.errors import UserError  # late: --help should not import SymPy
-
         raise UserError(
             f"Cannot write to standard output: {error.strerror}. Send it to another place."
         ) from None

@@ -5,7 +5,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from substrate.errors import UserError
 
@@ -14,6 +14,16 @@ STATUSES: Mapping[str, str] = {"finished": "FINISHED", "stopped": "KILLED", "fai
 
 #: Tag of a run: the lock under which it is written.
 WRITER = "hebbarium.writer"
+
+#: What `rows` reads of MLflow's tables. Another version of MLflow may keep it elsewhere.
+COLUMNS: Mapping[str, frozenset[str]] = {
+    "runs": frozenset(
+        {"run_uuid", "name", "experiment_id", "status", "start_time", "lifecycle_stage"}
+    ),
+    "experiments": frozenset({"experiment_id", "name", "lifecycle_stage"}),
+    "tags": frozenset({"run_uuid", "key", "value"}),
+    "params": frozenset({"run_uuid", "key", "value"}),
+}
 
 #: Candidates in a message.
 SHOWN = 10
@@ -30,6 +40,35 @@ class RunRow(NamedTuple):
     champion: str
     score: float | None
     started: datetime
+
+
+def readable(db: sqlite3.Connection) -> bool:
+    """Whether `rows` finds in a database what it reads."""
+    return all(
+        columns <= {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+        for table, columns in COLUMNS.items()
+    )
+
+
+def rows_of(client: Any, writer: str) -> list[RunRow]:
+    """The same as `rows`, as MLflow's client tells it, whatever its tables are."""
+    tasks = {e.experiment_id: e.name for e in client.search_experiments()}
+    found, page = [], None
+    while page is None or page:
+        some = client.search_runs([*tasks], order_by=["start_time DESC"], page_token=page)
+        found += some
+        page = some.token or ""
+    return [
+        _row(
+            run.info.run_id,
+            run.info.run_name,
+            tasks[run.info.experiment_id],
+            _status(run.info.status, run.data.tags, writer),
+            run.info.start_time,
+            {**run.data.params, **run.data.tags},
+        )
+        for run in found
+    ]
 
 
 def rows(db: sqlite3.Connection, writer: str) -> list[RunRow]:

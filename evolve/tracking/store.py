@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from evolve.tracking import files
-from evolve.tracking.listing import STATUSES, WRITER, RunRow, pick, plain, rows, short
+from evolve.tracking.listing import (
+    STATUSES,
+    WRITER,
+    RunRow,
+    pick,
+    plain,
+    readable,
+    rows,
+    rows_of,
+    short,
+)
 from evolve.tracking.lock import HeldError, Lock, holder
 from evolve.tracking.run_log import PAUSE, Point, RunLog, Status
 from substrate.errors import UserError
@@ -189,9 +199,15 @@ class Store:
         if not files.holds_runs(self.files):
             return []
         writer = self._lock.holder if self._lock else holder(self.files.lock)
-        token = writer.token if writer else ""
+        return [*self._rows(writer.token if writer else "")]
+
+    def _rows(self, writer: str) -> Sequence[RunRow]:
+        """Every run; MLflow, which takes two seconds to import, is asked only where its tables are not known."""
         with files.opened(self.files) as db:
-            return rows(db, token)
+            if readable(db):
+                return rows(db, writer)
+        with self._translate_errors():
+            return rows_of(self._client, writer)
 
     def find(self, prefix: str) -> RunRow:
         """The one run of this name, or whose id begins like this."""
@@ -310,8 +326,7 @@ class Store:
 
     def _mark_dead_runs(self) -> None:
         """We are the only writer, so whatever still runs by our tags died: tell MLflow."""
-        with files.opened(self.files) as db:
-            running = [r.id for r in rows(db, "") if r.status == "died"]
+        running = [r.id for r in self._rows("") if r.status == "died"]
         for run in running:
             if self._client.get_run(run).info.status == "RUNNING":
                 self._client.set_tag(run, "status", "died")

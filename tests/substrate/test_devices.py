@@ -10,6 +10,7 @@ import pytest
 from substrate import devices
 from substrate.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="about owners and modes")
 
 
@@ -52,14 +53,45 @@ def test_a_file_in_its_place_is_refused(tmp_path):
         devices.require_private(tmp_path / "file" / "cache")
 
 
+CUT = """
+import jax, sys
+from pathlib import Path
+from substrate import devices
+devices.configure()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+for length in (None, 1000, 0):
+    jax.clear_caches()
+    kept = [p for p in devices.cache_folder().rglob("*-cache")]
+    for path in kept:
+        if length is not None:
+            path.write_bytes(path.read_bytes()[:length])
+    print(len(kept), jax.jit(lambda x: jax.numpy.tanh(x) @ x.T)(jax.numpy.arange(6.0).reshape(2, 3)).sum())
+"""
+
+
+def test_cut_files_in_the_cache_cost_a_compilation_and_no_result(tmp_path):
+    """As two runs at once, a full disk or a killed run may leave them."""
+    done = subprocess.run(
+        [sys.executable, "-c", CUT],
+        env={**os.environ, "HEBBARIUM_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [int(kept) > 0 for kept, _ in lines] == [False, True, True]
+    assert len({value for _, value in lines}) == 1
+    assert "Traceback" not in done.stderr
+
+
 @posix
 def test_an_empty_home_is_none_and_not_the_current_folder(tmp_path):
     code = "from substrate import devices; devices.configure(cache=False); print(devices.cache_folder())"
     kept = {k: v for k, v in os.environ.items() if k not in ("XDG_CACHE_HOME", "HEBBARIUM_CACHE")}
-    root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**kept, "HOME": "", "PYTHONPATH": root},
+        env={**kept, "HOME": "", "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """The command line as people and programs meet it, in processes of their own."""
 
+import csv
 import errno
 import json
 import os
@@ -15,9 +16,11 @@ import tomllib
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evolve.config.run_config import RunConfig
+from evolve.evaluation.arena import Arena
 from tasks import FAMILIES
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +48,8 @@ def hebbarium(*words, check=0, **environment):
 def store(tmp_path_factory):
     """A folder with one finished run."""
     folder = tmp_path_factory.mktemp("runs")
-    done = hebbarium("run", "pca", "--seed", 3, "--runs", folder, "--json", *QUICK, *FEW)
+    words = ("run", "pca", "--seed", 3, "--runs", folder, "--json", *QUICK, *FEW)
+    done = hebbarium(*words, PYTHONHASHSEED="7")
     return folder, json.loads(done.stdout.splitlines()[-1])
 
 
@@ -62,6 +66,21 @@ def test_help_is_quick_and_does_not_import_jax():
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
+def test_the_list_of_runs_waits_for_no_heavy_import(store):
+    """With MLflow and JAX it would take seconds; a thousand runs are read in a tenth of one."""
+    folder, record = store
+    heavy = {"jax", "mlflow", "sympy", "numpy", "matplotlib", "sqlalchemy"}
+    code = (
+        f"import sys\nsys.argv = ['hebbarium', 'runs', '--runs', {str(folder)!r}]\n"
+        "try:\n    from evolve.__main__ import main; main()\n"
+        "except SystemExit: pass\n"
+        f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert record["run_id"][:8] in done.stdout
+
+
 def test_run_prints_the_record_that_it_promises(store):
     _, record = store
     promised = {"run_id", "task", "hardware", "seed", "generations", "evaluations", "seconds"}
@@ -74,7 +93,7 @@ def test_run_prints_the_record_that_it_promises(store):
 
 
 def test_the_same_seed_gives_the_same_run_twice(store, new_store, tmp_path, inside):
-    """In two processes: champion, scores, and every metric of every generation but the clock."""
+    """In two processes with other hash seeds: champion, scores, and every metric but the clock."""
     folder, record = store
     done = inside("run", "pca", "--seed", 3, "--runs", new_store(tmp_path), "--json", *QUICK, *FEW)
     again = json.loads(done.out)
@@ -85,6 +104,23 @@ def test_the_same_seed_gives_the_same_run_twice(store, new_store, tmp_path, insi
     names = {name for name, _, _ in histories[0]}
     assert names >= {"best", "median", "evaluations", "silent_share", "cached_share"}
     assert len([1 for name, _, _ in histories[0] if name == "best"]) == 16
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot choose its cores here")
+def test_neither_cores_nor_the_cache_change_a_run(store, new_store, tmp_path):
+    folder, record = store
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        words = ("run", "pca", "--seed", 3, "--runs", new_store(tmp_path), "--json", *QUICK, *FEW)
+        done = hebbarium(*words, PYTHONHASHSEED="11", HEBBARIUM_CACHE="off")
+    finally:
+        os.sched_setaffinity(0, cores)
+    again = json.loads(done.stdout.splitlines()[-1])
+    for key in ("champion", "baselines", "evaluations", "generations", "F"):
+        assert again[key] == record[key]
+    assert metrics(folder, record["run_id"]) == metrics(tmp_path, again["run_id"])
 
 
 def metrics(folder, run):
@@ -100,7 +136,9 @@ def test_a_run_leaves_its_artifacts(store):
     names = {p.name for p in artifacts.iterdir()}
     text = {"champion.py", "champion.json", "champion.tex", "front.csv", "summary.md"}
     assert names >= text | {"front.png", "curve.png", "trajectories.png"}
-    assert "chosen" in (artifacts / "front.csv").read_text()
+    with (artifacts / "front.csv").open(newline="") as file:
+        front = list(csv.DictReader(file))
+    assert "chosen" in front[0] and len({row["expression"] for row in front}) == len(front)
     assert record["champion"]["expression"] in (artifacts / "summary.md").read_text()
 
 
@@ -111,6 +149,27 @@ def test_runs_lists_it(store, inside):
     assert row["champion"] == record["champion"]["expression"]
     assert record["run_id"][:8] in inside("runs", "--runs", folder).out
     assert "hebbarium run" in inside("runs", "--runs", folder / "none").err
+
+
+def test_rules_that_leave_the_numbers_are_counted_and_give_valid_json(inside):
+    """The root of a negative weight is NaN; exp(1000*w) is inf at a positive one and 0 at a negative one."""
+    rules, few = ["sqrt(w)*pre", "exp(1000*w)*pre"], {"dimensions": [2], "samples": 100}
+    settings = [f"--set=options.{key}={value}" for key, value in few.items()]
+    names = ",".join(["oja", *rules])
+    done = inside("rank", "--task", "pca", "--rules", names, "--instances", 10, "--json", *settings)
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    table = json.loads(done.out, parse_constant=refuse)
+    rows = {row["rule"]: row for row in table["rows"]}
+    arena = Arena(FAMILIES["pca"], FAMILIES["pca"].options(**few), 0, "test", 10)
+    w = np.asarray(arena.episodes[0].w0)
+    negative, positive = (int(some.any(axis=(0, 1, 2, 4)).sum()) for some in (w < 0, w > 0))
+    assert rows["sqrt(w)*pre"]["diverged"] == negative > 5
+    assert rows["exp(1000*w)*pre"]["diverged"] == positive > 5
+    assert rows["sqrt(w)*pre"]["metrics"]["samples_to_15deg"] is None
+    assert all(-1 <= rows[rule]["score"] < 0 for rule in rules)
 
 
 def test_rank_sets_a_champion_beside_the_zoo(store, inside):

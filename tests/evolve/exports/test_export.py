@@ -1,8 +1,10 @@
 """What leaves the platform: Python that learns the same weights with NumPy alone, LaTeX, JSON."""
 
 import ast
+import re
 import subprocess
 import sys
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +14,13 @@ from hypothesis import assume, given, settings
 from matplotlib.mathtext import MathTextParser
 
 from evolve.exports import TARGETS, Target, export
+from evolve.expressions.construct import ARITY
+from evolve.expressions.parser import parse
 from evolve.expressions.rule_file import rule_from_json, to_json
+from evolve.expressions.symbolic import simplify_rule
 from rules_zoo import RULES
 from substrate import Rule, Slow, UserError, names
-from substrate.compilation.graph import Graph, Node, Number, to_rule
+from substrate.compilation.graph import Graph, Node, Number, from_rule, to_rule
 from substrate.compilation.lowering import lower
 from substrate.compilation.numpy_functions import numpy_functions
 from substrate.functions import EPSILON, pdiv
@@ -195,6 +200,31 @@ def test_a_number_as_divisor_leaves_arrays_their_precision(number):
                 assert (change.dtype, change.shape) == (dtype, (2, 3))
 
 
+CONSTANTS = {"c": 0.7, "k": 2.0}
+OF_CONSTANTS = [
+    *(f"{name}(c)" for name, arity in ARITY.items() if arity == 1),
+    *("div(c, k)", "min(c, k)", "max(c, 1)", "c**(3/2)", "1/sqrt(c)", "tanh(2*exp(c) - k)"),
+]
+
+
+@pytest.mark.parametrize("alone", OF_CONSTANTS)
+@pytest.mark.parametrize("whole", ["pre*{}", "post - {}*w", "max(pre, {})", "div(post, {})"])
+def test_functions_of_constants_leave_arrays_their_precision(alone, whole):
+    rule = Rule("r", parse(whole.format(alone), (*SEEN, *CONSTANTS)), CONSTANTS)
+    exported, ours = _module(rule)["dw"], numpy_functions(rule)["dw"]
+    values = {n: v for n, v in zip(SEEN, (0.3, -0.4, 1.2), strict=True) if n in rule.reads}
+    expected = value(rule.dw, {**values, **CONSTANTS})
+    for kind, result in ((np.float32, np.float32), (np.float64, np.float64), (int, np.float64)):
+        seen = {n: np.full((2, 3), v).astype(kind) for n, v in values.items()}
+        for change in (exported(**seen), ours(**seen)):
+            assert (change.dtype, change.shape) == (result, (2, 3))
+            if kind is not int:
+                np.testing.assert_allclose(change, np.full((2, 3), expected), rtol=1e-6)
+    assert exported(**values) == pytest.approx(expected, rel=1e-12)
+    single = {n: np.float32(v) for n, v in values.items()}
+    assert exported(**single, c=np.float64([0.7, 0.7])).dtype == np.float64
+
+
 def test_every_known_rule_is_plain_python(rule):
     space = _module(rule, source="here")
     assert all(callable(space[name]) for name in rule.equations)
@@ -296,6 +326,32 @@ def test_names_that_python_keeps_are_renamed():
     assert _module(Rule("r", sympy.Symbol("__debug__") * w, {"__debug__": 2.0}))["dw"](1.0) == 2.0
 
 
+def test_deep_functions_of_a_named_constant_cost_what_those_of_a_number_do():
+    """SymPy's own substitution takes eight times longer for every two functions inside each other."""
+    depth, texts = 24, []
+    for factor in ("c", "0.5"):
+        text = "pre"
+        for _ in range(depth):
+            text = f"tanh({factor}*{text} + w)"
+        texts.append(f"{text} - w")
+    named = Rule("r", parse(texts[0], (*SEEN, "c")), {"c": 0.5})
+    number = Rule("r", parse(texts[1], SEEN))
+    began = time.thread_time()
+    assert from_rule(named) == from_rule(number)
+    for target in TARGETS:
+        if target in ("bss2", "loihi"):
+            with pytest.raises(UserError, match="tanh"):
+                export(named, target)
+        else:
+            export(named, target)
+    simplify_rule(named)
+    assert time.thread_time() - began < 20
+    values = {"pre": 0.3, "w": 0.2}
+    expected = _module(number)["dw"](**values)
+    assert _module(named)["dw"](**values) == pytest.approx(expected, rel=1e-12)
+    assert float(lower(named).forward(values)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_each_projection_has_a_function():
     space = _module(Rule("r", {"forward": pre * post, "lateral": -tau * post}, {"tau": 2.0}))
     assert space["dw_forward"](pre=2.0, post=3.0) == 6.0
@@ -389,3 +445,21 @@ def test_an_unknown_target_is_refused():
 def test_what_cannot_be_written_is_refused(target, rule):
     with pytest.raises(UserError):
         export(rule, target, {})
+
+
+@pytest.mark.parametrize("target", ["loihi", "bss2"])
+@pytest.mark.parametrize(
+    "words", [*HOSTILE, "*/ int evil; /*", "*\\\n/ int evil;", "\n#x\ndw = y0"]
+)
+def test_words_from_outside_stay_in_the_comments_of_a_chip(words, target):
+    def program(words):
+        rule = Rule(f"r{words}", post * (pre - post * w), reference=words, note=words)
+        text = export(rule, target, {words: words})
+        text.encode("utf-8")
+        return re.sub(r"(?s)/\*.*?\*/", "", text) if target == "bss2" else _without_remarks(text)
+
+    assert program(words) == program("harmless")
+
+
+def _without_remarks(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]

@@ -1,13 +1,19 @@
 """Rule text and rule files are data: they mean what they say, and nothing in them is executed."""
 
+import ast
+import contextlib
 import json
 import math
 import time
+from functools import reduce
 
+import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from evolve.expressions.construct import ARITY
 from evolve.expressions.parser import MAX_NESTING, MAX_TEXT, parse
 from evolve.expressions.printer import TEXT
 from evolve.expressions.rule_file import (
@@ -21,10 +27,27 @@ from evolve.expressions.rule_file import (
 from rules_zoo import RULES
 from substrate import VOCABULARY, Rule, Slow, UserError, names
 from substrate.functions import pdiv
-from tests.support.random_rules import FINITE, expressions, rules
+from tests.support.random_rules import FINITE, NUMPY, expressions, rules, value
 
 pre, post, w, a = names("pre post w a")
 NAMES = [*VOCABULARY, "a", "tau"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("1e200", "2e200", 0.5),
+        ("1.5e-200", "2e200", 0.75e-400),
+        ("1e300", "2e200", 0.5e100),
+        ("10**200", "2*10**200", 0.5),
+        ("1.5", "0.0", 0.0),
+        ("1.5", "5e-324", 0.0),
+        ("1.5", "1e-3", 750.0),
+        ("-1.5", "2.0", -0.75),
+    ],
+)
+def test_a_division_of_numbers_overflows_only_where_its_value_does(a, b, expected):
+    assert float(parse(f"div({a}, {b})", ())) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +190,105 @@ def test_anything_else_is_refused_with_its_place(text, column, fragment, tmp_pat
     assert len(message) < 600 and message.isprintable()
     assert time.thread_time() - began < 0.5
     assert not [*tmp_path.iterdir()]
+
+
+PIECES = [
+    "",
+    "",
+    "",
+    "pre",
+    "w",
+    "1",
+    "2.5",
+    "1e3",
+    "(",
+    ")",
+    "+",
+    "-",
+    "*",
+    "**",
+    "/",
+    ",",
+    ".",
+    " ",
+]
+PIECES += [
+    "tanh(",
+    "min(",
+    "__class__",
+    "lambda",
+    "eval(",
+    "None",
+    "0x1",
+    "1_0",
+    "1j",
+    " if ",
+    "\u00b2",
+]
+PIECES += [*"[]{}'\";:=<>%^!@#&|~\\\n\x00"]
+
+
+def calls(inner):
+    """Texts of functions of what is given, with the number of arguments that they take."""
+    several = st.lists(inner, min_size=2, max_size=3).map(", ".join)
+    kinds = {None: several, 1: inner, 2: st.tuples(inner, inner).map(", ".join)}
+    return st.sampled_from([*ARITY]).flatmap(lambda f: kinds[ARITY[f]].map(f"{f}({{}})".format))
+
+
+FORMULAS = st.recursive(
+    st.sampled_from(["pre", "post", "w", "a", "2", "0.5", "1e3"]),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from(["+", " - ", "*", "/"]), inner).map("".join)
+        | st.tuples(inner, st.sampled_from(["**2", "**-1", "**0.5", "**3"])).map("".join)
+        | inner.map("({})".format)
+        | inner.map("-{}".format)
+        | calls(inner)
+    ),
+    max_leaves=6,
+)
+#: Formulas with something put in somewhere, and any text.
+ODD = st.text(max_size=20) | st.builds(
+    lambda text, piece, place: text[:place] + piece + text[place:],
+    FORMULAS,
+    st.sampled_from(PIECES),
+    st.integers(0, 40),
+)
+VALUES = {name: np.float64(0.1 + 0.07 * i) for i, name in enumerate(NAMES)}
+
+
+def meaning(text):
+    """What Python says that a formula is worth; refuses whatever is no formula."""
+    tree = ast.parse(text.strip(), mode="eval")
+    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Load, ast.Constant)
+    signs = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.USub, ast.UAdd)
+    for node in ast.walk(tree):
+        assert isinstance(node, (*allowed, *signs)), ast.dump(node)
+        if isinstance(node, ast.Call):
+            assert node.func.id in ARITY and not node.keywords
+        if isinstance(node, ast.Name):
+            assert node.id in VALUES or node.id in ARITY
+        if isinstance(node, ast.Constant):
+            assert type(node.value) in (int, float)
+            node.value = float(node.value)  # powers of whole numbers would take for ever
+    several = {name: lambda *a, f=NUMPY[name]: reduce(f, a) for name in ("min", "max")}
+    return eval(compile(tree, "text", "eval"), {**NUMPY, **several, **VALUES})
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(ODD)
+def test_odd_text_is_refused_or_means_what_python_means(text):
+    began = time.thread_time()
+    try:
+        expression = parse(text, NAMES)
+    except UserError as refused:
+        assert str(refused).isprintable() and len(str(refused)) < 1000
+        return
+    finally:
+        assert time.thread_time() - began < 0.5
+    with np.errstate(all="ignore"), contextlib.suppress(OverflowError, ZeroDivisionError):
+        expected = meaning(text)
+        if np.isrealobj(expected) and np.isfinite(expected):
+            assert value(expression, VALUES) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_what_is_no_text_is_refused():

@@ -91,7 +91,11 @@ def harm(folder: Path, phase: str, fault: str, seeds: int = 1) -> Outcome:
         text=True,
     )
     try:
-        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        assert process.stdout is not None
+        if process.stdout.readline() != "held\n":
+            pytest.fail(
+                f"The run ended before it was harmed: {process.communicate(timeout=HANG)[1]}"
+            )
         everybody = [process.pid, *children(process.pid)]
         began = time.monotonic()
         with harmed(process, fault, folder):
@@ -120,8 +124,8 @@ def check(outcome: Outcome, phase: str, fault: str, folder: Path, seeds: int = 1
         )  # what others leave of the machine
         assert outcome.seconds < HANG * crowd
     assert not [row for row in outcome.rows if row.status == "running"]
-    if phase == "start" and (fault in SIGNALS or not outcome.rows):
-        return  # nothing had been found
+    if phase == "start" and (fault in (*SIGNALS, "full disk") or not outcome.rows):
+        return  # nothing had been found, or no room for it
     assert len(outcome.rows) == seeds
     store = Store(folder / "runs")
     for row in outcome.rows:

@@ -1,11 +1,14 @@
 """The best rule of a search in a form that can be kept, also where the very best has none."""
 
+import os
+import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from evolve.commands.run import launch
-from evolve.config.run_config import RunConfig
+from evolve.config.run_config import RunConfig, Stop
 from evolve.report import artifacts
 from evolve.running import finding, select_champion
 from evolve.running.finding import best_so_far, refusal
@@ -105,6 +108,34 @@ def test_rules_of_the_front_that_nothing_can_run_are_left_out(folder, monkeypatc
     row = Store(folder).find(run_id)
     assert row.status == "finished" and row.score is not None
     assert "left out" in (Store(folder).artifact(run_id, "notes.txt")).read_text()
+
+
+class Asking(RunView):
+    """Sends this process a signal when the search is under way."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def generation(self, progress):
+        if progress.generation == 5:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_search_and_keeps_what_it_found(name, folder, monkeypatch):
+    """As a batch system or a closed terminal sends it; `test_faults` has every phase and fault."""
+    number = getattr(signal, name, None)
+    if number is None or sys.platform == "win32":
+        pytest.skip(f"no {name} here")
+    monkeypatch.setattr(artifacts, "draw_pictures", lambda *words: None)
+    every = select_champion.baselines
+    monkeypatch.setattr(select_champion, "baselines", lambda arena, *_: every(arena, ("oja",)))
+    config = small().model_copy(update={"stop": Stop(generations=1_000_000)})
+    run_id, result = launch(config, folder, Asking(number))
+    assert result.stopped and len(result.history) < 20
+    row = Store(folder).find(run_id)
+    assert (row.status, row.score is not None) == ("stopped", True)
+    assert str(find_rule(run_id, Store(folder)).dw) == str(result.champion.rule.dw)
 
 
 @pytest.mark.parametrize("broken", ["summary", "front_csv", "export", "tags"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -274,3 +275,15 @@ def test_using_a_store_is_silent_and_importing_it_is_light(tmp_path: Path) -> No
     assert other.returncode == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs"]
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [".lock", "mlflow.db"]
+
+
+@pytest.mark.parametrize("name", ["Läufe 文", "a#b & c=d+e;f'g"])
+def test_a_folder_may_be_called_what_a_file_system_allows(
+    name: str, new_store: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = new_store(tmp_path / name)
+    with Store(folder) as store, store.begin("pca", "x", {"task": "pca"}, {}) as log:
+        log.text("champion.py", "dw = 1")
+    (row,) = Store(folder).list()
+    assert (row.name, row.status) == ("x", "finished")
+    assert Store(folder).artifact(row.id, "champion.py").read_text("utf-8") == "dw = 1"

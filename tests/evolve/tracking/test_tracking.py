@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from evolve.tracking import listing
 from evolve.tracking.store import Store, ui_command, ui_environment
 from substrate.errors import UserError
 
@@ -63,6 +64,22 @@ def test_mlflow_sees_the_run_as_its_own(store: Store) -> None:
     assert [f.path for f in client.list_artifacts(log.id)] == ["champion.py"]
     where = client.get_experiment("0").artifact_location
     assert where == store.files.root, "nothing may be written to ./mlruns"
+
+
+def test_runs_are_listed_through_mlflow_where_its_tables_are_not_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, champion in ((1, "pre*post"), (2, "-w")):
+        with store.begin("pca", f"seed {seed}", {"task": "pca", "seed": seed}, {}) as log:
+            log.tags({"champion": champion, "score": 0.5})
+        time.sleep(0.002)  # another time of its beginning
+    known = store.list()
+    monkeypatch.setattr(listing, "COLUMNS", {"runs": frozenset({"another"})})
+    assert store.list() == known
+    assert [(r.name, r.champion, r.status) for r in known] == [
+        ("seed 2", "-w", "finished"),
+        ("seed 1", "pre*post", "finished"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -185,11 +202,32 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def fetch(url: str, question: object = None) -> bytes:
+def refusal(url: str, question: object = None, **headers: str) -> int:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(url, question, **headers)
+    refused.value.close()
+    return int(refused.value.code)
+
+
+def fetch(url: str, question: object = None, **headers: str) -> bytes:
     data = None if question is None else json.dumps(question).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return bytes(answer.read())
+
+
+def test_the_pages_are_for_this_machine_and_no_foreign_page(store: Store) -> None:
+    """MLflow refuses foreign hosts and origins unless it is told otherwise; the pages themselves are a slow test."""
+    from mlflow.server import security_utils as security
+
+    command = ui_command(store.files.folder)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    widening = ("--allowed-hosts", "--cors-allowed-origins", "--disable-security-middleware")
+    assert not [word for word in command if word.startswith(widening)]
+    hosts = security.get_default_allowed_hosts()
+    assert security.is_allowed_host_header(hosts, "127.0.0.1:5000")
+    assert not security.is_allowed_host_header(hosts, "evil.example:5000")
+    assert security.should_block_cors_request("http://evil.example", "POST", None)
 
 
 @pytest.mark.slow
@@ -226,6 +264,11 @@ def test_the_pages_show_the_run(store: Store) -> None:
         text = fetch(f"{base}/get-artifact?path=champion.py&run_uuid={log.id}")
         assert text == b"dw = 1"
         assert b"MLflow" in fetch(base)
+        search = f"{base}/api/2.0/mlflow/runs/search"
+        assert refusal(search, question, Host="evil.example") == 403
+        assert refusal(search, question, Origin="http://evil.example") == 403
+        for path in ("../../../mlflow.db", "%2e%2e/%2e%2e/mlflow.db", "/etc/passwd"):
+            assert refusal(f"{base}/get-artifact?path={path}&run_uuid={log.id}") in (400, 404)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
