@@ -2,9 +2,13 @@
 
 A rule that is k times another one learns the same, k times as fast; where a score is taken over time, the faster one
 wins, and a search finds nothing but larger factors. Here a rule's fitness is its best over rates that are fixed
-beforehand. That is a race: every rule learns at all rates on the first group of instances, and only at the `FINAL`
-most promising ones, if they can still matter, on the others. A default search on `pca` takes 1.6 to 2.8 times as
-long as at one rate.
+beforehand, found by a race:
+
+1. Every rule learns on the first group of instances at the `COARSE` rates.
+2. Where that comes near what matters, it learns there at the rates beside the best of them too.
+3. At the `FINAL` most promising rates it learns on the other groups, if it can still matter.
+
+Without thresholds everything is near what matters. A rule that diverges at all coarse rates counts as diverged.
 """
 
 from collections.abc import Sequence
@@ -17,12 +21,18 @@ from evolve.evaluation.pending import PendingScores
 from substrate.compilation.graph import Graph
 from substrate.rule import Rule
 
-#: Factors on the task's learning rate.
+#: Factors on the task's learning rate, and the places of those that every rule is tried at.
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+COARSE = (1, 3, 5)
+#: A score near what matters: the next rate may be better by that much, as a mean over all groups.
+NEAR = 0.1
 #: Rates of each rule that are tried on all instances.
 FINAL = 2
 #: Rounding in a bound.
 ROUNDING = 1e-6
+
+#: Of every search, the rules and the rates of pairs that learn, as places.
+Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
 class BestRate:
@@ -34,10 +44,10 @@ class BestRate:
         Scores rules at given rates.
     """
 
-    def __init__(self, evaluator: Evaluator, rates: Sequence[float] = RATES) -> None:
-        self.inner, self.rates = evaluator, tuple(rates)
-        self.lanes = max(1, evaluator.lanes // len(self.rates))
-        self.width = max(1, evaluator.width // len(self.rates))
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.inner = evaluator
+        self.lanes = max(1, evaluator.lanes // len(COARSE))
+        self.width = max(1, evaluator.width // len(COARSE))
         self.asynchronous, self.races = evaluator.asynchronous, evaluator.races
 
     def warm(self) -> None:
@@ -53,55 +63,73 @@ class BestRate:
         """Start on the fitness of rules, each at the best of the rates; with gains, at those."""
         if gains is not None:
             return self.inner.begin(wanted, thresholds, gains)
-        repeated = [[graph for graph in own for _ in self.rates] for own in wanted]
-        factors = [list(self.rates) * len(own) for own in wanted]
         if not self.races:
-            return self._best_of_all(self.inner.begin(repeated, None, factors))
-        impossible = [[np.inf] * len(own) for own in repeated]
-        tried = self.inner.begin(repeated, impossible, factors)
-        return self._race(wanted, thresholds, tried)
+            everything = [_all_pairs(len(own), range(len(RATES))) for own in wanted]
+            return self._best_of(wanted, everything, self._begin(wanted, everything))
+        coarse = [_all_pairs(len(own), COARSE) for own in wanted]
+        return self._race(wanted, thresholds, coarse, self._begin(wanted, coarse, tried=True))
 
-    def _best_of_all(self, pending: PendingScores) -> PendingScores:
+    def _begin(
+        self,
+        wanted: Sequence[Sequence[Graph]],
+        pairs: Pairs,
+        tried: bool = False,
+        thresholds: Sequence[np.ndarray] | None = None,
+    ) -> PendingScores:
+        """Let pairs of a rule and a rate learn: on the first group if that is a trial, else on all."""
+        graphs = [[own[i] for i in r.tolist()] for own, (r, _) in zip(wanted, pairs, strict=True)]
+        gains = [[RATES[i] for i in rate.tolist()] for _, rate in pairs]
+        least = None
+        if tried:
+            least = [[np.inf] * len(own) for own in graphs]
+        elif thresholds is not None:
+            least = [t[r].tolist() for t, (r, _) in zip(thresholds, pairs, strict=True)]
+        return self.inner.begin(graphs, least, gains)
+
+    def _best_of(
+        self, wanted: Sequence[Sequence[Graph]], pairs: Pairs, pending: PendingScores
+    ) -> PendingScores:
         for found in pending:
             if found is None:
                 yield None
-            else:
-                yield [own.reshape(-1, len(self.rates)).max(axis=1, initial=WORST) for own in found]
+                continue
+            fitness = [np.full(len(own), WORST) for own in wanted]
+            for own, (rule, _), values in zip(fitness, pairs, found, strict=True):
+                np.maximum.at(own, rule, values)
+            yield fitness
 
     def _race(
         self,
         wanted: Sequence[Sequence[Graph]],
         thresholds: Sequence[Sequence[float]] | None,
-        tried: PendingScores,
+        coarse: Pairs,
+        pending: PendingScores,
     ) -> PendingScores:
         """Go on with the rates that are promising on the first group."""
-        bounds: list[np.ndarray] = []
-        for found in tried:
-            if found is None:
-                yield None
-            else:
-                bounds = [own.reshape(-1, len(self.rates)) for own in found]
-        going = []  # of every search: rules and rates that go on
-        for search, own in enumerate(bounds):
-            least = -np.inf if thresholds is None else np.array(thresholds[search])[:, None]
-            order = np.argsort(-own, axis=1, kind="stable")[:, :FINAL]
-            best = np.take_along_axis(own, order, axis=1)
-            rule, place = np.nonzero((best > WORST) & (best + ROUNDING >= least))
-            going.append((rule, order[rule, place]))
+        least = [
+            np.full(len(own), -np.inf) if thresholds is None else np.array(thresholds[i], float)
+            for i, own in enumerate(wanted)
+        ]
+        bounds = [np.full((len(own), len(RATES)), WORST) for own in wanted]
+        pairs = coarse
+        for further in (_beside_the_best, None):
+            for found in pending:
+                if found is None:
+                    yield None
+                else:
+                    for own, (rule, rate), values in zip(bounds, pairs, found, strict=True):
+                        own[rule, rate] = values
+            if further is None:
+                break
+            pairs = [further(*both) for both in zip(bounds, least, strict=True)]
+            if not any(len(rule) for rule, _ in pairs):
+                break
+            pending = self._begin(wanted, pairs, tried=True)
+            yield None
         fitness = [own.max(axis=1, initial=WORST) for own in bounds]
+        going = [_promising(*both) for both in zip(bounds, least, strict=True)]
         if any(len(rule) for rule, _ in going):
-            graphs = [
-                [own[i] for i in rule.tolist()]
-                for own, (rule, _) in zip(wanted, going, strict=True)
-            ]
-            factors = [[self.rates[i] for i in rate.tolist()] for _, rate in going]
-            least_of = None
-            if thresholds is not None:
-                least_of = [
-                    [own[i] for i in rule.tolist()]
-                    for own, (rule, _) in zip(thresholds, going, strict=True)
-                ]
-            pending = self.inner.begin(graphs, least_of, factors)
+            pending = self._begin(wanted, going, thresholds=least)
             yield None
             for found in pending:
                 if found is None:
@@ -138,6 +166,27 @@ class BestRate:
     def on(self, arenas: Sequence[Arena], capacity: int) -> Evaluator:
         """As the evaluator."""
         return self.inner.on(arenas, capacity)
+
+
+def _all_pairs(rules: int, rates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.repeat(np.arange(rules), len(rates)), np.tile(np.array(rates), rules)
+
+
+def _beside_the_best(bounds: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rates beside the best one of each rule that is near what matters."""
+    best = bounds.argmax(axis=1)
+    highest = bounds.max(axis=1, initial=WORST)
+    rules = np.flatnonzero((highest > WORST) & (highest + NEAR >= least))
+    beside = best[rules][:, None] + np.array([-1, 1])
+    return np.repeat(rules, 2), beside.ravel()
+
+
+def _promising(bounds: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rates of each rule that are most promising, if it can still matter there."""
+    order = np.argsort(-bounds, axis=1, kind="stable")[:, :FINAL]
+    best = np.take_along_axis(bounds, order, axis=1)
+    rule, place = np.nonzero((best > WORST) & (best + ROUNDING >= least[:, None]))
+    return rule, order[rule, place]
 
 
 def rates_of_graphs(

@@ -61,7 +61,7 @@ def test_a_rule_and_its_multiples_are_worth_the_same():
 def test_the_race_finds_the_best_rate_or_one_that_is_hardly_worse():
     best, found = exhaustive().max(axis=1), wait(evaluator().begin([population()]))[0]
     assert np.all(found <= best + 1e-6)
-    np.testing.assert_array_equal(found == WORST, best == WORST)
+    assert np.all(found[best == WORST] == WORST)
     good = best > 0.1
     assert good.any() and np.max((best - found)[good]) < 0.05
 
@@ -75,7 +75,7 @@ def test_a_threshold_changes_only_what_falls_short_of_it():
     assert np.all(held[~matters] < least)
 
 
-def test_it_costs_less_than_half_of_trying_everything(monkeypatch):
+def test_it_costs_less_than_half_of_trying_everything_and_with_thresholds_a_third(monkeypatch):
     """Rules times groups of instances that learn, of the first generation of a search."""
     inner, learned = evaluator().inner, []
     begin = type(inner).start
@@ -88,10 +88,10 @@ def test_it_costs_less_than_half_of_trying_everything(monkeypatch):
     _, offspring = start(CONFIG.grid, CONFIG.variation, 0)
     graphs = [one.phenotype.graph for one in offspring.novel]
     wait(evaluator().begin([graphs], [[0.0] * len(graphs)]))
-    assert sum(learned) < len(graphs) * len(RATES) * 3 * 2 / 3
+    assert sum(learned) < len(graphs) * len(RATES) * 3 / 2
     learned.clear()
     wait(evaluator().begin([graphs], [[0.8] * len(graphs)]))
-    assert sum(learned) < len(graphs) * len(RATES) * 3 / 2
+    assert sum(learned) < len(graphs) * len(RATES) * 3 / 3
 
 
 def test_known_rules_get_the_same_treatment():
