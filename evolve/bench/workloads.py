@@ -16,6 +16,7 @@ from substrate.compilation.graph import Graph
 #: The published search (`runs/mettler2021_pca.toml`), but for columns, fitness, stop and seed.
 PUBLISHED: dict[str, Any] = {
     "task": "pca",
+    "rates": "fixed",
     "options": {
         "dimensions": [2],
         "statistics": ["spd"],
@@ -27,6 +28,7 @@ PUBLISHED: dict[str, Any] = {
     },
     "genes": {"terminals": ["pre", "w", "post"], "primitives": ["sub", "mul"]},
     "variation": {
+        "survey": 0,
         "islands": 1,
         "parents": 1,
         "children": 4,

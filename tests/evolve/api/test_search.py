@@ -26,7 +26,10 @@ WAYS = {
 
 
 def small(**settings) -> RunConfig:
-    return RunConfig(**{**SMALL, "seed": 3, **settings})
+    """A run that begins with random rules, as a search that is driven from outside does."""
+    config = RunConfig(**{**SMALL, "seed": 3, **settings})
+    variation = config.variation.model_copy(update={"survey": 0})
+    return config.model_copy(update={"variation": variation})
 
 
 class Platform:
@@ -34,7 +37,7 @@ class Platform:
 
     def __init__(self, config):
         self.train = draw_arena(config, "train")
-        self.evaluator = loop._evaluator(config, [self.train])
+        self.evaluator = loop.build_evaluator(config, [self.train])
         self.evaluator.warm()
 
     def __call__(self, proposals):

@@ -27,7 +27,9 @@ def result(champion: float, seed: int) -> SimpleNamespace:
     own = row("champion", 0.5 + noise + champion + small)
     rows = [own, row("hebb", 0.5 + noise), row("oja", 0.2 + noise), row("frozen", 0 * noise)]
     family = SimpleNamespace(rival="oja")
-    config = SimpleNamespace(task="x", hardware="ideal", engine="auto", seed=seed, family=family)
+    config = SimpleNamespace(
+        task="x", hardware="ideal", engine="auto", seed=seed, family=family, rates="fixed"
+    )
     rule = Rule("champion", 1)
     return SimpleNamespace(
         config=config,
@@ -42,6 +44,7 @@ def result(champion: float, seed: int) -> SimpleNamespace:
         fitness={},
         chips=None,
         known=None,
+        complete=None,
     )
 
 
