@@ -54,7 +54,9 @@ _LIST = (
     Observable("pre", "presynaptic activity x_j", "pre", _S),
     Observable("post", "postsynaptic activity y_i", "post", _S),
     Observable("w", "weight of this synapse w_ij", "synapse", _S),
-    Observable("u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", _N),
+    Observable(
+        "u", "net input u_i before the nonlinearity; of a spiking neuron its potential", "post", _N
+    ),
     Observable("dphi", "slope phi'(u_i) of the nonlinearity", "post", _N),
     Observable("leak", "part dt / tau of a neuron's state that one step replaces", "global", _N),
     Observable("eta", "learning rate at which the network applies dw", "global", _B),
@@ -91,6 +93,9 @@ _LIST = (
     Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", _X),
     Observable("w_norm", "Euclidean norm of the neuron's incoming weights", "post", _X),
     Observable("pre_norm", "Euclidean norm of the input vector", "global", _X),
+    # Spikes; potentials in mV, PSPs in mV/pA.
+    Observable("v", "target potential that the soma is told [mV]", "post", _N),
+    Observable("sbar", "PSP of this input's spikes at weight 1 [mV/pA]", "pre", _S),
     # What a chip's sensors read.
     Observable("c_plus", "reading of the sensor of causal correlation", "synapse", _S),
     Observable("nu_post", "spikes of the neuron since the last reading", "post", _N),
