@@ -96,6 +96,14 @@ _LIST = (
     # Spikes; potentials in mV, PSPs in mV/pA.
     Observable("v", "target potential that the soma is told [mV]", "post", _N),
     Observable("sbar", "PSP of this input's spikes at weight 1 [mV/pA]", "pre", _S),
+    Observable("post_tr", "trace of the postsynaptic spikes, low-passed", "post", _N),
+    Observable("E_c", "trace of the partner at a spike: exp(-|dt| / tau), summed", "synapse", _S),
+    # Trials that end with a reward.
+    Observable("R", "reward of the trial that ends, 1 or -1", "global", _B),
+    Observable("E", "eligibility: low-passed product of surprising spikes and PSPs", "synapse", _S),
+    Observable("Rbar", "running mean of R before this trial", "global", _B),
+    Observable("Rbar_p", "running mean of R where it is positive, else 0", "global", _B),
+    Observable("Rbar_m", "running mean of R where it is negative, else 0", "global", _B),
     # What a chip's sensors read.
     Observable("c_plus", "reading of the sensor of causal correlation", "synapse", _S),
     Observable("nu_post", "spikes of the neuron since the last reading", "post", _N),

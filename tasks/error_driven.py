@@ -141,6 +141,7 @@ FAMILY = Family(
     options=ErrorDrivenOptions,
     build=build,
     rival="urbanczik_senn",
+    baselines=("frozen", "urbanczik_senn"),
     search={
         "genes": {
             "terminals": ("v", "u", "sbar"),

@@ -39,6 +39,8 @@ class Network(NamedTuple):
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
     #: How often a step evaluates the rule, such as once for every sample of a batch.
     updates: int = 1
+    #: The form in which steps get what all of them share (`Episode.shared`).
+    prepare: Callable[[Any], Any] = lambda shared: shared
     #: What 1 on a chip is of weights and observables that are not of about 1.
     units: Mapping[str, Unit] = MappingProxyType({})
 

@@ -11,6 +11,7 @@ CHEAP = {
     "temporal_credit": {"batches": 10},
     "elise": {"teaching": 3},
     "anticipation": {"epochs": 5},
+    "reward_driven": {"trials": 20, "patterns": 4, "duration": 100.0},
     "error_driven": {"duration": 0.5, "dt": 1.0},
 }
 
