@@ -97,6 +97,8 @@ _LIST = (
     Observable("v", "target potential that the soma is told [mV]", "post", _N),
     Observable("sbar", "PSP of this input's spikes at weight 1 [mV/pA]", "pre", _S),
     Observable("post_tr", "trace of the postsynaptic spikes, low-passed", "post", _N),
+    Observable("pre_slow", "a second trace of the presynaptic spikes, slower", "pre", _N),
+    Observable("post_slow", "a second trace of the postsynaptic spikes, slower", "post", _N),
     Observable("E_c", "trace of the partner at a spike: exp(-|dt| / tau), summed", "synapse", _S),
     # Trials that end with a reward.
     Observable("R", "reward of the trial that ends, 1 or -1", "global", _B),
