@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from evolve.config.run_config import RunConfig
+from evolve.config.survey_config import SurveyConfig
 from evolve.evaluation.arena import Arena, learn
 from evolve.evaluation.compiled import Compiled
 from evolve.evaluation.interpreter import Interpreter
+from evolve.survey.forecast import listed
 from rules_zoo import RULES
 from substrate import Rule, W, names
 from substrate.compilation.graph import from_rule
 from substrate.compilation.interpreter import Machine
 from substrate.compilation.lowering import lower
+from substrate.errors import UserError
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD, ON_POST, ON_PRE
 from tasks import FAMILIES
@@ -165,3 +168,9 @@ def test_equations_that_a_task_lacks_are_refused():
         RunConfig(task="pca", genes={"equations": ["dw_on_pre"]})
     with pytest.raises(ValueError, match="given twice"):
         RunConfig(task="pca", genes={"equations": ["dw", "dw"]})
+
+
+def test_a_survey_of_two_equations_is_refused():
+    config = RunConfig(task="correlation_driven", options=SMALL)
+    with pytest.raises(UserError, match="have dw_on_pre, dw_on_post"):
+        listed(config, SurveyConfig(size=1))
