@@ -1,12 +1,15 @@
 """Rules that evolution found for reward-driven learning with spikes, and the rule by hand that they began from.
 
-    jordan2021_lr0: dw = (R - 1) E                                      by hand: learn from errors alone
-    jordan2021_lr1: dw = (1 + R Rbar) (R - 1) E                         more, the more reward is expected
-    jordan2021_lr2: dw = (R - (Rbar_p - Rbar_m)) E                      a baseline that tends to 1
-    jordan2021_lr3: dw = (R - (Rbar_p - Rbar_m)) E / (1 + Rbar_p)       less, the better it goes
-    jordan2021_lr4: dw = (R - 1) E + (R - 1) (R + 2 Rbar_p)             with a homeostatic term
-    jordan2021_lr5: dw = 2 q E - q R Rbar_m,  q = R - (Rbar_p - R Rbar_m)
+    jordan2021_lr0: dw = (R - 1) E
+    jordan2021_lr1: dw = (1 + R Rbar) (R - 1) E
+    jordan2021_lr2: dw = (R - (Rbar_p - Rbar_m)) E
+    jordan2021_lr3: dw = (R - (Rbar_p - Rbar_m)) E / (1 + Rbar_p)
+    jordan2021_lr4: dw = (R - 1) E + (R - 1) (R + 2 Rbar_p)
+    jordan2021_lr5: dw = 2 q E - q R Rbar_m
+    jordan2021_lr5: q = R - (Rbar_p - R Rbar_m)
 
+The first, by hand, learns from errors alone. The second learns more, the more reward it expects; the third has a
+baseline that tends to 1; the fourth learns less, the better it goes; the last two have a homeostatic term.
 R is 1 or -1, E the eligibility of the synapse at the end of a trial, Rbar_p and Rbar_m running means of the positive
 and the negative rewards, so that Rbar_p - Rbar_m is the mean absolute reward, which tends to 1. No constants. Printed
 sums of reward over 500 trials are 216.2, 234.2, 242.0, 256.0, 247.2 and 254.8; ours are in `tasks/reward_driven.py`.

@@ -1,18 +1,24 @@
 """Spike-timing dependent plasticity of pairs: potentiation if the input spiked before the neuron, else depression.
 
-    pair_stdp:                on_post   a_plus pre_tr                   on_pre   -a_minus post_tr
-    pair_stdp_multiplicative: on_post   a_plus (w_max - w) pre_tr       on_pre   -a_minus w post_tr
-    pair_stdp_mixed:          on_post   a_plus pre_tr                   on_pre   -a_minus w post_tr
-    pair_stdp_symmetric:      on_post   a_plus pre_tr                   on_pre   a_plus post_tr
-    pair_stdp_anti:           on_post   -a_minus pre_tr                 on_pre   a_plus post_tr
+    pair_stdp: dw_on_post = a_plus pre_tr
+    pair_stdp: dw_on_pre = -a_minus post_tr
+    pair_stdp_multiplicative: dw_on_post = a_plus (w_max - w) pre_tr
+    pair_stdp_multiplicative: dw_on_pre = -a_minus w post_tr
+    pair_stdp_mixed: dw_on_post = a_plus pre_tr
+    pair_stdp_mixed: dw_on_pre = -a_minus w post_tr
+    pair_stdp_symmetric: dw_on_post = a_plus pre_tr
+    pair_stdp_symmetric: dw_on_pre = a_plus post_tr
+    pair_stdp_anti: dw_on_post = -a_minus pre_tr
+    pair_stdp_anti: dw_on_pre = a_plus post_tr
 
-`pre_tr` and `post_tr` are traces of all spikes, or of the nearest, as the network has it, so that one pair gives
+The traces pre_tr and post_tr are of all spikes, or of the nearest, as the network has it. With additive rules one
+pair changes the weight by a_plus exp(-dt / tau_plus) for dt > 0, and by -a_minus exp(dt / tau_minus) for dt < 0.
+`a_plus` [start weight] is the size of potentiation, `a_minus` [start weight] that of depression, `w_max` [start
+weight] the greatest weight.
 
-    dw = a_plus exp(-dt / tau_plus) for dt > 0,  -a_minus exp(dt / tau_minus) for dt < 0      (additive)
-
-Additive rules drive weights to their bounds, multiplicative ones to a distribution with one mode at
-a_plus w_max / (a_plus + a_minus) for uncorrelated spikes and equal time constants; mixed is in between. The defaults
-are the sizes of Bi and Poo's window, 0.777 and -0.273, over its 60 pairs. Weights are in units of the start weight.
+Additive rules drive weights to their bounds, multiplicative ones to a distribution with one mode at a_plus w_max /
+(a_plus + a_minus) for uncorrelated spikes and equal time constants; mixed is in between. The defaults are the sizes
+of Bi and Poo's window, 0.777 and -0.273, over its 60 pairs. Weights are in units of the start weight.
 """
 
 from substrate import Rule, W, names
@@ -39,7 +45,7 @@ RULE = (
     ),
     Rule(
         name="pair_stdp_mixed",
-        summary="pairs: potentiation additive, depression by the weight",
+        summary="pairs of spikes, depression scaled by the weight",
         dw={ON_POST: a_plus * pre_tr, ON_PRE: -a_minus * W * post_tr},
         constants=SIZES,
         reference="van Rossum, Bi & Turrigiano 2000, J. Neurosci. 20:8812-8821",

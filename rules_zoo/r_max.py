@@ -1,6 +1,6 @@
 """R-max: reward times eligibility, with or without the expected reward taken off.
 
-    r_max:          dw = R E
+    r_max: dw = R E
     r_max_baseline: dw = (R - Rbar) E
 
 E is a synapse's eligibility at the end of a trial, R its reward and Rbar the running mean of R. Both follow the

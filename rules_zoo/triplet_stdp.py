@@ -1,18 +1,24 @@
 """Triplet STDP: pairs, and what a third spike adds to them.
 
-    on_post   pre_tr (a2_plus + a3_plus post_slow)        on_pre   -post_tr (a2_minus + a3_minus pre_slow)
+    triplet_stdp: dw_on_post = a3_plus pre_tr post_slow
+    triplet_stdp: dw_on_pre = -a2_minus post_tr
+    triplet_stdp_full: dw_on_post = pre_tr (a2_plus + a3_plus post_slow)
+    triplet_stdp_full: dw_on_pre = -post_tr (a2_minus + a3_minus pre_slow)
+    triplet_stdp_hippocampus: dw_on_post = pre_tr (a2_plus + a3_plus post_slow)
+    triplet_stdp_hippocampus: dw_on_pre = -a2_minus post_tr
+    triplet_stdp_hippocampus_full: dw_on_post = pre_tr (a2_plus + a3_plus post_slow)
+    triplet_stdp_hippocampus_full: dw_on_pre = -post_tr (a2_minus + a3_minus pre_slow)
+    triplet_stdp_nearest: dw_on_post = a3_plus pre_tr post_slow
+    triplet_stdp_nearest: dw_on_pre = -a2_minus post_tr
 
-The slow traces remember the spikes before, read before the spike itself counts. So potentiation grows with the
-postsynaptic rate, which is what pairs at 40 Hz show, and a post-pre-post triplet does more than a pre-post-pre one.
-Sets, with time constants of 16.8 and 33.7 ms for the fast traces:
-
-    triplet_stdp                      visual cortex, minimal: a3_plus and a2_minus alone; slow trace 114 or 125 ms
-    triplet_stdp_full                 visual cortex, all four; slow traces 101 (pre) and 125 ms (post)
-    triplet_stdp_hippocampus          hippocampus, minimal; slow trace 40 ms
-    triplet_stdp_hippocampus_full     hippocampus, all four; slow traces 946 (pre) and 27 ms (post)
-    triplet_stdp_nearest              visual cortex, nearest spikes, minimal; slow trace 40 ms
-
-The sets of the hippocampus are recalled, not read. Weights are in units of the start weight.
+`a2_plus` [start weight] and `a3_plus` [start weight] are the sizes of potentiation by pairs and by triplets,
+`a2_minus` [start weight] and `a3_minus` [start weight] those of depression. The slow traces remember the spikes
+before, read before the spike itself counts. So potentiation grows with the postsynaptic rate, which is what pairs at
+40 Hz show, and a post-pre-post triplet does more than a pre-post-pre one. Fast traces have 16.8 (pre) and 33.7 ms
+(post). The slow one of the neuron has 114 or 125 ms in triplet_stdp and 125 ms in triplet_stdp_full, both for visual
+cortex, 40 ms in triplet_stdp_nearest, 40 ms in triplet_stdp_hippocampus and 27 ms in its full form; that of the
+input has 101 ms in visual cortex and 946 ms in hippocampus. The sets of the hippocampus are recalled, not read.
+Weights are in units of the start weight.
 """
 
 from substrate import Rule, names
