@@ -218,9 +218,7 @@ def with_chip(setting: Setting, plasticity: Plasticity, episode: Episode) -> Pla
     """The plasticity on the setting's chips, if it has any."""
     if setting.profile is None or setting.profile.ideal:
         return plasticity
-    return plasticity._replace(
-        chip=Chip(setting.profile, episode.chip_keys, setting.network.units)
-    )
+    return plasticity._replace(chip=Chip(setting.profile, episode.chip_keys, setting.network.units))
 
 
 def learn(
