@@ -17,6 +17,9 @@ FORWARD = "forward"
 READOUT = "readout"
 #: Weights that carry errors back, and weights among the neurons of one layer.
 FEEDBACK, LATERAL = "feedback", "lateral"
+#: In networks of spiking neurons: the same weights, changed at presynaptic and at postsynaptic spikes. There the
+#: equation of `FORWARD` acts at every step.
+ON_PRE, ON_POST = "on_pre", "on_post"
 
 #: Where a slow variable of each scope is kept.
 KEPT = {

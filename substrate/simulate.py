@@ -28,6 +28,7 @@ class Episode(NamedTuple):
     w0: Any  # (post, pre, K, 1), or a tree of such arrays for several projections
     target: dict[str, Array]  # whatever the task's readings and scores need, each (..., K, 1)
     chip_keys: Any = None  # which chip each instance runs on, see `substrate/hardware`
+    shared: Any = None  # arrays (..., K, 1) that every step may read whole, see `whole_drive`
 
 
 #: (first step, number of steps) -> drive of these steps
@@ -103,6 +104,7 @@ def simulate(
     state = network.init(plasticity, w0)
     steps = length(episode)
     window = window or partial(cut, episode.drive)
+    whole_of = whole_drive(network, episode)
     rate = jnp.broadcast_to(rate, (rate.shape[0], individuals))
 
     gathered, alive = reading.start(episode, state), jnp.ones_like(alive_lanes(state))
@@ -116,7 +118,7 @@ def simulate(
 
     def step(carry: tuple[Any, Any], drive: Any) -> tuple[tuple[Any, Any], None]:
         before, gathered = carry
-        after, _ = network.step(plasticity, before, drive, rate)
+        after, _ = network.step(plasticity, before, whole_of(drive), rate)
         read = reading.update(whole(gathered), episode, Step(drive, before, after, rate))
         return (after, pick(read)), None
 
@@ -146,6 +148,17 @@ def simulate(
         rest = window(jnp.int32(steps - steps % CHUNK), steps % CHUNK)
         state, gathered, alive = learn((state, gathered, alive), rest)
     return Trace(settled(state), whole(gathered), alive)
+
+
+def whole_drive(network: Network, episode: Episode) -> Callable[[Any], Any]:
+    """What turns the drive of a step into what the network gets: with what all steps share, if there is any.
+
+    That comes under the name `shared`, in the form that the network's `prepare` gives it, once.
+    """
+    if episode.shared is None:
+        return lambda drive: drive
+    prepared = network.prepare(episode.shared)
+    return lambda drive: {**drive, "shared": prepared}
 
 
 def cut(drive: Any, start: Array, steps: int) -> Any:

@@ -54,7 +54,9 @@ _LIST = (
     Observable("pre", "presynaptic activity x_j", "pre", _S),
     Observable("post", "postsynaptic activity y_i", "post", _S),
     Observable("w", "weight of this synapse w_ij", "synapse", _S),
-    Observable("u", "net input u_i = sum_j w_ij x_j, before the nonlinearity", "post", _N),
+    Observable(
+        "u", "net input u_i before the nonlinearity; of a spiking neuron its potential", "post", _N
+    ),
     Observable("dphi", "slope phi'(u_i) of the nonlinearity", "post", _N),
     Observable("leak", "part dt / tau of a neuron's state that one step replaces", "global", _N),
     Observable("eta", "learning rate at which the network applies dw", "global", _B),
@@ -91,6 +93,19 @@ _LIST = (
     Observable("lat_ord", "sum over the outputs k <= i of y_k w_kj", "synapse", _X),
     Observable("w_norm", "Euclidean norm of the neuron's incoming weights", "post", _X),
     Observable("pre_norm", "Euclidean norm of the input vector", "global", _X),
+    # Spikes; potentials in mV, PSPs in mV/pA.
+    Observable("v", "target potential that the soma is told [mV]", "post", _N),
+    Observable("sbar", "PSP of this input's spikes at weight 1 [mV/pA]", "pre", _S),
+    Observable("post_tr", "trace of the postsynaptic spikes, low-passed", "post", _N),
+    Observable("pre_slow", "a second trace of the presynaptic spikes, slower", "pre", _N),
+    Observable("post_slow", "a second trace of the postsynaptic spikes, slower", "post", _N),
+    Observable("E_c", "trace of the partner at a spike: exp(-|dt| / tau), summed", "synapse", _S),
+    # Trials that end with a reward.
+    Observable("R", "reward of the trial that ends, 1 or -1", "global", _B),
+    Observable("E", "eligibility: low-passed product of surprising spikes and PSPs", "synapse", _S),
+    Observable("Rbar", "running mean of R before this trial", "global", _B),
+    Observable("Rbar_p", "running mean of R where it is positive, else 0", "global", _B),
+    Observable("Rbar_m", "running mean of R where it is negative, else 0", "global", _B),
     # What a chip's sensors read.
     Observable("c_plus", "reading of the sensor of causal correlation", "synapse", _S),
     Observable("nu_post", "spikes of the neuron since the last reading", "post", _N),

@@ -33,6 +33,7 @@ class Instance(NamedTuple):
     drive: Any  # (step, pre), or a tree of arrays that begin with the step
     w0: Any  # (post, pre), or a tree
     target: dict[str, np.ndarray]
+    shared: Any = None  # what every step may read whole: a tree of arrays, the same for all rules
 
 
 class Outcome(NamedTuple):
@@ -184,4 +185,5 @@ def draw_instances(
     def stack(*arrays: np.ndarray) -> np.ndarray:
         return np.stack(arrays, axis=-1)[..., None].astype(np.float32)
 
-    return Episode(*(jax.tree.map(stack, *parts) for parts in zip(*drawn, strict=True)))
+    stacked = (jax.tree.map(stack, *parts) for parts in zip(*drawn, strict=True))
+    return Episode(**dict(zip(Instance._fields, stacked, strict=True)))

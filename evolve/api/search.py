@@ -202,14 +202,13 @@ class Search:
     def _keep(self, run: "RunLog") -> None:
         """The best rule as files and tags."""
         from evolve.exports import export
-        from evolve.expressions.symbolic import text
-        from substrate.rule import FORWARD
+        from evolve.expressions.symbolic import main_text
 
         rule, score = self.best.rule.renamed("champion"), f"{self.best.score:.6g}"
         provenance = {"run": run.id, "score": score, "scored by": "ask and tell"}
         for target, name in (("json", "champion.json"), ("python", "champion.py")):
             run.text(name, export(rule, target, provenance))
-        run.tags({"champion": text(rule.changes[FORWARD]), "score": score})
+        run.tags({"champion": main_text(rule), "score": score})
 
     def __enter__(self) -> Self:
         return self

@@ -40,6 +40,11 @@ class Closed(BaseModel):
 class Genes(Closed):
     """What rules are made of."""
 
+    equations: tuple[str, ...] = Field(
+        ("dw",),
+        min_length=1,
+        description="what evolves: dw, or dw_PROJECTION of several, such as dw_on_pre and dw_on_post",
+    )
     terminals: tuple[str, ...] = Field(
         ("pre", "post", "w"),
         description="observables that a rule may read; see `hebbarium observables`",
@@ -202,9 +207,17 @@ class RunConfig(Closed):
         from evolve.evaluation.arena import common_observables
 
         available = common_observables(self.settings)
-        require_observables(
-            frozenset(self.genes.terminals), available[FORWARD], f"The search on {self.task!r}"
-        )
+        allowed = {"dw" if p == FORWARD else f"dw_{p}": shown for p, shown in available.items()}
+        for name in self.genes.equations:
+            if name not in allowed or self.genes.equations.count(name) > 1:
+                raise UserError(
+                    f"genes.equations has {name!r}, which is "
+                    f"{'given twice' if name in allowed else 'no equation of this task'}. "
+                    f"The task {self.task!r} has: {', '.join(allowed)}."
+                )
+            require_observables(
+                frozenset(self.genes.terminals), allowed[name], f"The search on {self.task!r}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -280,7 +293,7 @@ class RunConfig(Closed):
             rows=g.rows,
             levels_back=g.levels_back,
             evolved=g.evolved_constants,
-            outputs=("dw", *(f"d_{name}" for name in g.slow)),
+            outputs=(*g.equations, *(f"d_{name}" for name in g.slow)),
             cost=partial(_cost, self.profile, {}) if self.variation.cost else None,
         )
 

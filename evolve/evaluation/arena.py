@@ -218,7 +218,7 @@ def with_chip(setting: Setting, plasticity: Plasticity, episode: Episode) -> Pla
     """The plasticity on the setting's chips, if it has any."""
     if setting.profile is None or setting.profile.ideal:
         return plasticity
-    return plasticity._replace(chip=Chip(setting.profile, episode.chip_keys))
+    return plasticity._replace(chip=Chip(setting.profile, episode.chip_keys, setting.network.units))
 
 
 def learn(
@@ -332,7 +332,12 @@ def prefers_vmap(episodes: Episode) -> bool:
 
 
 def can_merge_lanes(episodes: Episode, individuals: int, leading: int = 0) -> bool:
-    """Whether one episode's inputs may be repeated so often; arrays have so many axes before their own."""
+    """Whether one episode's inputs may be repeated so often; arrays have so many axes before their own.
+
+    What all steps share is not repeated.
+    """
+    if episodes.shared is not None:
+        return False
     numbers = sum(int(np.prod(a.shape[leading:])) for a in jax.tree.leaves(episodes.drive))
     return numbers * individuals <= MERGE_LIMIT
 

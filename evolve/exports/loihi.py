@@ -50,6 +50,10 @@ def render(rule: Rule, provenance: Mapping[str, str]) -> str:
         reasons.append(
             f"changes {', '.join(rule.changes)}, and this is the rule of {FORWARD} alone"
         )
+    unwritten = sorted(rule.reads - {"pre", "post", "w"})
+    reasons += [
+        f"reads {n}, for which this text has no factor" for n in unwritten if PROFILE.offers(n)
+    ]
     if len(rule.slow) > len(REGISTERS):
         reasons.append(f"keeps {len(rule.slow)} slow variables, and a synapse has t and d")
     if reasons:

@@ -26,7 +26,7 @@ from evolve.expressions.latex import latex_rule as latex_rule
 from evolve.expressions.opaque import decimal, double
 from evolve.expressions.printer import TEXT
 from evolve.expressions.simplify import Search, size
-from substrate.rule import Rule
+from substrate.rule import FORWARD, Rule
 
 #: A larger or deeper expression is returned as it is.
 MAX_OPERATORS, MAX_DEPTH = 1000, 40
@@ -46,6 +46,13 @@ def text(expression: Expr) -> str:
         If it uses a function that the platform does not have, or a number that is not finite.
     """
     return TEXT.write(sympy.sympify(expression, strict=True))
+
+
+def main_text(rule: Rule) -> str:
+    """The change of the forward weights as text; all equations, with their names, of a rule without one for these."""
+    if FORWARD in rule.changes:
+        return text(rule.changes[FORWARD])
+    return "; ".join(f"{name} = {text(e)}" for name, e in rule.equations.items())
 
 
 class Simplified(NamedTuple):

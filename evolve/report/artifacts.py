@@ -13,7 +13,7 @@ from jax import Array
 from evolve.evaluation.arena import Arena, with_chip
 from evolve.exports import export
 from evolve.expressions.one_line import equations
-from evolve.expressions.symbolic import text
+from evolve.expressions.symbolic import main_text, text
 from evolve.ranking.compare import difference, p_value_text
 from evolve.report.display import about_champion
 from evolve.report.front_table import front_rows, markdown
@@ -23,7 +23,7 @@ from evolve.tracking.run_log import RunLog, Status
 from evolve.tracking.signals import signals_held
 from rules_zoo import RULES
 from substrate.compilation.lowering import lower
-from substrate.rule import FORWARD, Rule
+from substrate.rule import Rule
 from substrate.simulate import Episode, trajectory
 from tasks.base import Setting
 
@@ -52,7 +52,7 @@ def write_artifacts(log: RunLog, result: Result) -> None:
     }
     with signals_held():
         tags: dict[str, object] = {
-            "champion": text(rule.changes[FORWARD]),
+            "champion": main_text(rule),
             "score": f"{row.score:.6f}",
             **({"rate_factor": f"{row.gain:g}"} if result.config.at_best_rate else {}),
         }
@@ -96,7 +96,7 @@ def _draw_curve(log: RunLog, result: Result) -> None:
 def _draw_front(log: RunLog, result: Result) -> None:
     from evolve.report import figures_run
 
-    points = [(c.operators, c.validation, text(c.rule.changes[FORWARD])) for c in result.front]
+    points = [(c.operators, c.validation, main_text(c.rule)) for c in result.front]
     chosen = result.front.index(result.champion)
     log.figure("front.png", figures_run.pareto_front(points, chosen, {}))
 

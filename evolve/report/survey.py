@@ -11,7 +11,7 @@ import numpy as np
 
 from evolve.exports import export
 from evolve.expressions.one_line import equations, expression
-from evolve.expressions.symbolic import simplify_rule, text
+from evolve.expressions.symbolic import main_text, simplify_rule, text
 from evolve.ranking.compare import difference, p_value_text
 from evolve.ranking.recognise import Match
 from evolve.report.display import show_next_steps
@@ -21,7 +21,7 @@ from evolve.report.terminal import Page
 from evolve.running.survey_result import Surveyed, SurveyResult
 from evolve.tracking.run_log import RunLog, Status
 from evolve.tracking.signals import signals_held
-from substrate.rule import FORWARD, Rule
+from substrate.rule import Rule
 
 #: Of the rules that train best, so many are shown to people.
 SHOWN = 10
@@ -214,7 +214,7 @@ def write_artifacts(log: RunLog, result: SurveyResult) -> None:
         "test score": f"{row.score:.4f} [{row.low:.4f}, {row.high:.4f}], n = {row.n}",
     }
     with signals_held():
-        tags = {"champion": text(champion.changes[FORWARD]), "score": f"{row.score:.6f}"}
+        tags = {"champion": main_text(champion), "score": f"{row.score:.6f}"}
         log.attempt("the champion in the list of runs", partial(log.tags, tags))
         for name, make in {
             "champion.json": lambda: export(champion, "json", provenance),

@@ -23,6 +23,7 @@ from evolve.search.score_cache import Key
 from evolve.tracking.find_rule import called
 from substrate.compilation.graph import Graph, to_rule
 from substrate.compilation.numpy_functions import NumpyFunction, numpy_functions
+from substrate.errors import UserError
 from substrate.rule import FORWARD, Rule
 
 #: What nan and -inf count as: less than any score, and still a number that selection can order.
@@ -79,8 +80,19 @@ class Proposal:
 
     @property
     def dw(self) -> NumpyFunction:
-        """The change of the weights at unit learning rate: `dw(pre=..., post=..., w=...)`."""
-        return self.functions["dw" if "dw" in self.functions else f"dw_{FORWARD}"]
+        """The change of the weights at unit learning rate: `dw(pre=..., post=..., w=...)`.
+
+        Raises
+        ------
+        UserError
+            If the search has equations of other names only; `functions` holds them.
+        """
+        for name in ("dw", f"dw_{FORWARD}"):
+            if name in self.functions:
+                return self.functions[name]
+        raise UserError(
+            f"This rule has no `dw`; its equations are {', '.join(self.functions)}. Take them from `functions`."
+        )
 
     def __repr__(self) -> str:
         told = "" if self.score is None else f", score={self.score:g}"

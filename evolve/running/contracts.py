@@ -36,7 +36,7 @@ from substrate.hardware import PROFILES, ChipKeys, Profile, cost, violations
 from substrate.networks.base import Network, is_compatible, require_compatible
 from substrate.plasticity import Plasticity
 from substrate.rule import Rule, Slow
-from substrate.simulate import Episode
+from substrate.simulate import Episode, whole_drive
 from substrate.vocabulary import SCOPES, VOCABULARY, names
 from tasks import FAMILIES
 from tasks.base import SPLITS, Family, Options, Setting, draw_instances
@@ -283,7 +283,8 @@ def trace_step(setting: Setting, episode: Episode, plasticity: Plasticity) -> No
         chip = with_chip(setting, plasticity, episode)
         before = network.init(chip, jax.tree.map(widened, episode.w0))
         drive = jax.tree.map(lambda a: a[0], episode.drive)
-        return before, network.step(chip, before, drive, rate)[0]
+        whole_of = whole_drive(network, episode)
+        return before, network.step(chip, before, whole_of(drive), rate)[0]
 
     before, after = (_parts(state) for state in jax.eval_shape(states, episode))
     differing = [
@@ -399,7 +400,7 @@ def _columns(arena: Arena) -> list[np.ndarray]:
     for episode in arena.episodes:
         parts = [
             np.moveaxis(a[..., 0], 0, -2).reshape(-1, arena.instances)
-            for a in jax.tree.leaves((episode.drive, episode.w0))
+            for a in jax.tree.leaves((episode.drive, episode.w0, episode.shared))
         ]
         found.append(np.concatenate(parts))
     return found

@@ -96,6 +96,13 @@ def list_short_rules(config: RunConfig) -> ShortRules | None:
     size, grid = config.variation.survey, config.grid
     if size == 0 or (size is None and config.variation.start is not None):
         return None
+    if len(config.genes.equations) > 1:  # lists are of rules with one equation for the weights
+        if size is None:
+            return None
+        raise UserError(
+            f"variation.survey = {size} lists rules with one equation for the weights, and rules for {config.task!r} "
+            f"have {', '.join(config.genes.equations)}. Give variation.survey=0."
+        )
     if size is not None:
         found = Formulas(grid.terminals, grid.primitives)
         while found.size < size:

@@ -6,12 +6,11 @@ from contextlib import suppress
 from typing import Protocol
 
 from evolve.expressions.rule_file import to_json
-from evolve.expressions.symbolic import text
+from evolve.expressions.symbolic import main_text
 from evolve.running.finding import Find, Finding
 from evolve.running.result import Progress
 from evolve.tracking.run_log import RunLog
 from evolve.tracking.signals import signals_held
-from substrate.rule import FORWARD
 
 #: Generations up to this one are all logged; from there on their distance doubles with their number.
 DENSE = 200
@@ -211,7 +210,7 @@ class Recorder:
             "run": self.log.id,
             "training score": f"{score}, best of the search at generation {finding.generation}",
         }
-        tags: dict[str, object] = {"champion": text(rule.changes[FORWARD]), "training_score": score}
+        tags: dict[str, object] = {"champion": main_text(rule), "training_score": score}
         return to_json(rule, provenance), tags, finding.unwritable
 
     def _show(self, what: Callable[[], None]) -> None:

@@ -243,6 +243,12 @@ def _evolving(config: RunConfig, founder: Rule) -> Rule:
     """The part of a founder that the search can change."""
     other = fixed_rules(config.settings)
     own = evolving_part(founder, other)
+    wanted = config.grid.outputs
+    if own is not None and set(own.equations) != set(wanted):
+        raise UserError(
+            f"Rule {founder.name!r} has the equations {', '.join(founder.equations)}; a search for "
+            f"{', '.join(wanted)} needs these. Give another rule, or other genes.equations."
+        )
     if own is None and other is not None and tuple(founder.changes) == (FORWARD,):
         return founder
     if own is None:

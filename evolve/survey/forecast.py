@@ -53,9 +53,14 @@ def listed(config: RunConfig, survey: SurveyConfig) -> tuple[Rules, Forecast]:
     ------
     UserError
         If listing them takes more memory than there is, or scoring them more than a day: with the count, the
-        forecast, and what would fit.
+        forecast, and what would fit. If the rules have several equations for the weights.
     """
     grid = config.grid
+    if len(config.genes.equations) > 1:
+        raise UserError(
+            f"A survey lists rules with one equation for the weights, and rules for {config.task!r} have "
+            f"{', '.join(config.genes.equations)}. Give one of them as genes.equations."
+        )
     found = Formulas(grid.terminals, grid.primitives)
     while found.size < survey.size:
         if len(found) >= ENOUGH or found.size + 1 == survey.size:

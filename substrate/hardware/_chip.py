@@ -10,6 +10,7 @@ instance and step, so a score does not depend on what else is evaluated at the s
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from jax import Array, lax
 
 from substrate.hardware import _random as random
 from substrate.hardware._fixed import Fixed, bounded, shifted, toward_zero, whole
-from substrate.hardware.base import Profile, Read
+from substrate.hardware.base import PLAIN, Profile, Read, Unit
 from substrate.plasticity import EncodedObserved, Observed, Plasticity
 from substrate.synapses import Synapses
 from substrate.vocabulary import VOCABULARY, scope_shape
@@ -40,6 +41,13 @@ class Chip(NamedTuple):
 
     profile: Profile
     keys: ChipKeys
+    units: Mapping[str, Unit] = MappingProxyType({})  # of the observables and weights, where not 1
+
+    @property
+    def step(self) -> Any:
+        """Weight of one code, in the network's unit."""
+        assert self.profile.weights is not None, "the ideal profile has no chip"
+        return self.profile.weights.step * self.units.get("w", PLAIN).size
 
     def start(self, synapses: Synapses, plasticity: Plasticity, projection: str) -> Synapses:
         """Load initial weights, and draw what is fixed on each chip."""
@@ -77,11 +85,11 @@ class Chip(NamedTuple):
         if profile.schedule.register(shape[1]):
             memory["sum"] = jnp.zeros(shape, jnp.float32)
         low, high = self._limits(memory)
-        code = bounded(jnp.round(synapses.w / weights.step), low, high)
+        code = bounded(jnp.round(synapses.w / self.step), low, high)
         if profile.schedule.kind == "host":
             memory["host"] = synapses.w
         if profile.schedule.kind == "deferred":
-            memory["settled"] = code * weights.step
+            memory["settled"] = code * self.step
         return Synapses(self._effective(code, memory), synapses.slow, memory)
 
     def speed_factors(self, count: int, name: str) -> Array | None:
@@ -108,7 +116,7 @@ class Chip(NamedTuple):
             memory["draws"] = memory["draws"] + 1  # counts on from the key of this layer
         code = self._code(synapses.w, memory)
         batch = max(jnp.ndim(a) for a in observed.values()) > synapses.w.ndim
-        w = memory.get("host", code * weights.step)
+        w = memory.get("host", code * self.step)
         observed = self._observed(
             {**observed, "w": w[:, :, None] if batch else w}, synapses, memory, key, batch
         )
@@ -129,7 +137,7 @@ class Chip(NamedTuple):
             event = observed["pre"] != 0
             if batch:
                 event = jnp.any(event, axis=2)
-            memory["settled"] = jnp.where(event, moved * weights.step, memory["settled"])
+            memory["settled"] = jnp.where(event, moved * self.step, memory["settled"])
         return Synapses(self._effective(moved, memory), slow, memory)
 
     def _observed(
@@ -146,13 +154,16 @@ class Chip(NamedTuple):
             if name in ("w", "eta"):
                 values[name] = value
                 continue
-            read = self.profile.read(name)
+            read, unit = self.profile.read(name), self.units.get(name, PLAIN)
+            if unit != PLAIN:
+                value = (value - unit.origin) / unit.size
             value = value * _at(memory.get(f"gain {name}", 1.0), batch)
             value = value + _at(memory.get(f"offset {name}", 0.0), batch)
             if _present(read.noise):
                 noise = random.rough_normal(random.stream(key, name), value.shape[:-2])
                 value = value + read.noise * noise
-            values[name] = _rounded(value, read)
+            value = _rounded(value, read)
+            values[name] = value if unit == PLAIN else unit.origin + unit.size * value
         values.update(synapses.slow)
         fixed = self.profile.arithmetic
         if isinstance(fixed, Fixed):
@@ -185,11 +196,11 @@ class Chip(NamedTuple):
                 limit = (1 << (ACCUMULATOR - 1)) - 1
                 change = bounded(change, -limit, limit)
         if "host" in memory:
-            top = weights.top * jnp.ones_like(code)
+            top = weights.top * self.units.get("w", PLAIN).size * jnp.ones_like(code)
             memory["host"] = bounded(memory["host"] + rate * change, -top, top)
-            loaded = _round(memory["host"] / weights.step, weights.rounding, key)
+            loaded = _round(memory["host"] / self.step, weights.rounding, key)
             return bounded(loaded, *self._limits(memory)), memory
-        scale = rate / weights.step * (period if schedule.kind == "epoch" else 1)
+        scale = rate / self.step * (period if schedule.kind == "epoch" else 1)
         if isinstance(fixed, Fixed):
             scale = scale * 2.0**-fixed.fraction
             move = _scaled(change, scale, weights.rounding, key)
@@ -214,14 +225,10 @@ class Chip(NamedTuple):
         return (0.0 if weights.sign == "unsigned" else -top), top
 
     def _effective(self, code: Array, memory: Mapping[str, Array]) -> Array:
-        weights = self.profile.weights
-        assert weights is not None
-        return code * weights.step * memory.get("weight", jnp.float32(1.0))
+        return code * self.step * memory.get("weight", jnp.float32(1.0))
 
     def _code(self, w: Array, memory: Mapping[str, Array]) -> Array:
-        weights = self.profile.weights
-        assert weights is not None
-        return jnp.round(w / (weights.step * memory.get("weight", jnp.float32(1.0))))
+        return jnp.round(w / (self.step * memory.get("weight", jnp.float32(1.0))))
 
 
 def multiplier(scale: Array) -> tuple[Array, Array]:

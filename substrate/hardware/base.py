@@ -123,6 +123,22 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What 1 on a chip is of an observable that a network has in its own unit: `value = origin + size * chip value`.
+
+    Full scales of profiles hold for activities and weights of about 1. A network in mV and pA says here what range of
+    its own is laid on that scale, as whoever calibrates a chip does.
+    """
+
+    size: float = 1.0
+    origin: float = 0.0
+
+
+#: That of whatever is of about 1 already.
+PLAIN = Unit()
+
+
+@dataclass(frozen=True)
 class Profile:
     """A chip's limits.
 

@@ -20,6 +20,8 @@ ANALOG = Read(bits=8, top=4.0, gain=0.05, offset=3 * LSB, noise=2 * LSB)
 DIGITAL = Read(bits=8, top=4.0)
 #: A correlation sensor holds no negative number.
 SENSOR = Read(bits=8, top=1.0, signed=False, gain=0.2, offset=3 / 256, noise=2 / 256)
+#: What the processor makes of both sensors of a synapse has a sign, and their errors.
+BOTH_SENSORS = Read(bits=8, top=4.0, gain=0.2, offset=3 * LSB, noise=2 * LSB)
 
 DEMOS = "electronicvisions/brainscales2-demos"
 CALIX = "electronicvisions/calix, limits of its tests"
@@ -39,7 +41,11 @@ PROFILE = Profile(
         "nu_post": Read(bits=8, top=256.0, signed=False),
         "R": DIGITAL,
         "Rbar": DIGITAL,
+        "Rbar_p": DIGITAL,
+        "Rbar_m": DIGITAL,
         "reward": DIGITAL,
+        "E": BOTH_SENSORS,
+        "E_c": SENSOR,
     },
     other=None,
     arithmetic=Fixed(bits=16, fraction=9),
@@ -61,6 +67,12 @@ PROFILE = Profile(
         ),
         Fact("gain of the sensors", "spread 0.2 (uncalibrated 10-40 %)", "recalled", estimate=True),
         Fact("noise of readings", "2 LSB (multiply-accumulate: under 5)", f"{HXTORCH}; {CALIX}"),
+        Fact(
+            "eligibility",
+            "both sensors of a synapse, causal less anti-causal",
+            f"{DEMOS}, R-STDP; full scale is a choice",
+            estimate=True,
+        ),
         Fact("presynaptic activity", "8 bits, sent by the host or counted", DEMOS),
         Fact("time constants", "spread 0.2 (tau_syn after calibration)", CALIX, estimate=True),
         Fact("arithmetic", "saturating 16-bit fractions", "electronicvisions/libnux"),

@@ -9,13 +9,13 @@ from substrate.hardware._loihi import EPOCH, FACTS, PRODUCTS, STATE, TRACE, WEIG
 from substrate.hardware.base import Fact, Profile
 
 #: Signals that a neuron's program can hand to its synapses.
-MODULATORS = ("u", "R", "Rbar", "reward", "error", "delta", "e")
+MODULATORS = ("u", "R", "Rbar", "Rbar_p", "Rbar_m", "reward", "error", "delta", "e")
 
 PROFILE = Profile(
     name="loihi2",
     summary="Loihi with a graded third factor for each neuron",
     weights=WEIGHTS,
-    reads={"pre": TRACE, "post": TRACE, **dict.fromkeys(MODULATORS, TRACE)},
+    reads={"pre": TRACE, "post": TRACE, **dict.fromkeys(MODULATORS, TRACE), "E": STATE},
     other=None,
     arithmetic=PRODUCTS,
     functions=("add", "sub", "mul", "sign"),
@@ -25,6 +25,7 @@ PROFILE = Profile(
     chips=1,
     facts=(
         *(Fact(f.what, f.value, f.source, estimate=True) for f in FACTS),
+        Fact("eligibility", "kept in the tag T", "choice of model", estimate=True),
         Fact("third factor", "graded, one a neuron, 7 bits", "lava-nc/lava", estimate=True),
     ),
 )

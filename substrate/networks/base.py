@@ -1,11 +1,13 @@
 """The interface of a network: what its synapses observe, how it starts, how it steps."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jax import Array
 
 from substrate.errors import UserError
+from substrate.hardware.base import Unit
 from substrate.plasticity import Plasticity
 from substrate.rule import FORWARD, Rule
 from substrate.vocabulary import require_observables
@@ -37,6 +39,10 @@ class Network(NamedTuple):
     step: Callable[[Plasticity, Any, Any, Array], tuple[Any, Array]]
     #: How often a step evaluates the rule, such as once for every sample of a batch.
     updates: int = 1
+    #: The form in which steps get what all of them share (`Episode.shared`).
+    prepare: Callable[[Any], Any] = lambda shared: shared
+    #: What 1 on a chip is of weights and observables that are not of about 1.
+    units: Mapping[str, Unit] = MappingProxyType({})
 
 
 def require_compatible(rule: Rule, available: Mapping[str, frozenset[str]]) -> None:

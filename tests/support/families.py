@@ -11,6 +11,9 @@ CHEAP = {
     "temporal_credit": {"batches": 10},
     "elise": {"teaching": 3},
     "anticipation": {"epochs": 5},
+    "reward_driven": {"trials": 20, "patterns": 4, "duration": 100.0},
+    "error_driven": {"duration": 0.5, "dt": 1.0},
+    "correlation_driven": {"inputs": 100, "input_rate": 10.0, "duration": 3.0},
 }
 
 
