@@ -34,8 +34,8 @@ class Search:
     """A search that proposes rules and learns what they are worth: `ask`, score, `tell`, until `done`.
 
     Genomes, fingerprints, archives, selection, stop conditions and log are those of `run`. Given the scores that the
-    platform itself would give, the search takes the same way to the last bit. Only it begins with random rules, as a run
-    does with `variation.survey = 0`: whoever scores rules dearly has not asked for thousands of short ones.
+    platform itself would give, the search takes the same way to the last bit. Only it begins with random rules, as a
+    run does with `variation.survey = 0`: whoever scores rules dearly has not asked for thousands of short ones.
 
     Parameters
     ----------
