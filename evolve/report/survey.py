@@ -58,9 +58,10 @@ def claim(result: SurveyResult) -> str:
         else f"the best of {len(scores.rates)} learning rates from x{scores.rates[0]:.3g} to x{scores.rates[-1]:.3g}"
     )
     if result.stopped:
-        done = f"up to {result.complete} operations" if result.complete >= 0 else "of no size"
+        whole = result.complete >= 0
+        done = f"all of up to {result.complete} operations" if whole else "no size completely"
         looked = f"{scores.done:,} of {total:,} distinct rules were looked at"
-        return f"Ended early: {looked}, complete {done}, each at {at}."
+        return f"Ended early: {looked}, {done}, each at {at}."
     same = " up to a positive factor" if result.survey.up_to == "factor" else ""
     return (
         f"Complete: all {total:,} rules of up to {result.survey.size} operations, distinct{same}, each at {at}. "
