@@ -76,13 +76,10 @@ def keys(graph: Graph) -> Mapping[str, int]:
 
 
 def _number(value: float) -> int:
-    """A number as a field element; what was 1/3 before it was written as a float is 1/3."""
+    """A number as a field element; what was 1/3 before it was written as a float is 1/3, and 0.0065 is 13/2000."""
     simple = Fraction(value).limit_denominator(LARGEST)
-    exact = (
-        simple
-        if abs(simple - Fraction(value)) <= abs(Fraction(value)) / 10**12
-        else Fraction(value)
-    )
+    close = abs(simple - Fraction(value)) <= abs(Fraction(value)) / 10**12
+    exact = simple if close else Fraction(repr(float(value)))
     return exact.numerator * pow(exact.denominator, -1, fingerprint.PRIME) % fingerprint.PRIME
 
 

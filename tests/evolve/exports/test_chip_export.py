@@ -91,6 +91,12 @@ def test_every_admitted_rule_is_read_back_as_the_same_rule():
     admitted = [rule for rule in single if not violations(LOIHI, rule)]
     assert len(admitted) > 60
     for rule in admitted:
+        if further := rule.reads - {"pre", "post", "w"}:
+            with pytest.raises(
+                UserError, match=f"reads {min(further)}, for which this text has no"
+            ):
+                export(rule, "loihi")
+            continue
         own, read = as_implemented(LOIHI, rule), parse(export(rule, "loihi"))
         renamed = dict(zip(names(" ".join(s.name for s in own.slow)), names("t d"), strict=False))
         for mine, theirs in zip(own.equations.values(), read.equations.values(), strict=True):
