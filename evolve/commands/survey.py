@@ -120,6 +120,7 @@ def survey(
         "--slow": ("genes.slow", _list(slow)),
     }
     config = validated(RunConfig, given(flags, set_ or ()), "Configuration")
+    config = config.model_copy(update={"rates": "fixed"})  # those of a survey are its own
     wanted: dict[str, Any] = {
         "size": size,
         "rates": rates,

@@ -11,7 +11,7 @@ beforehand, found by a race:
 Without thresholds everything is near what matters. A rule that diverges at all coarse rates counts as diverged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -64,10 +64,11 @@ class BestRate:
         if gains is not None:
             return self.inner.begin(wanted, thresholds, gains)
         if not self.races:
-            everything = [_all_pairs(len(own), range(len(RATES))) for own in wanted]
-            return self._best_of(wanted, everything, self._begin(wanted, everything))
-        coarse = [_all_pairs(len(own), COARSE) for own in wanted]
-        return self._race(wanted, thresholds, coarse, self._begin(wanted, coarse, tried=True))
+            pairs = [_all_pairs(len(own), range(len(RATES))) for own in wanted]
+            fitness = [np.full(len(own), WORST) for own in wanted]
+            return _best(fitness, pairs, self._begin(wanted, pairs))
+        pairs = [_all_pairs(len(own), COARSE) for own in wanted]
+        return self._race(wanted, thresholds, pairs, self._begin(wanted, pairs, tried=True))
 
     def _begin(
         self,
@@ -86,18 +87,6 @@ class BestRate:
             least = [t[r].tolist() for t, (r, _) in zip(thresholds, pairs, strict=True)]
         return self.inner.begin(graphs, least, gains)
 
-    def _best_of(
-        self, wanted: Sequence[Sequence[Graph]], pairs: Pairs, pending: PendingScores
-    ) -> PendingScores:
-        for found in pending:
-            if found is None:
-                yield None
-                continue
-            fitness = [np.full(len(own), WORST) for own in wanted]
-            for own, (rule, _), values in zip(fitness, pairs, found, strict=True):
-                np.maximum.at(own, rule, values)
-            yield fitness
-
     def _race(
         self,
         wanted: Sequence[Sequence[Graph]],
@@ -111,34 +100,22 @@ class BestRate:
             for i, own in enumerate(wanted)
         ]
         bounds = [np.full((len(own), len(RATES)), WORST) for own in wanted]
-        pairs = coarse
-        for further in (_beside_the_best, None):
-            for found in pending:
-                if found is None:
-                    yield None
-                else:
-                    for own, (rule, rate), values in zip(bounds, pairs, found, strict=True):
-                        own[rule, rate] = values
-            if further is None:
-                break
-            pairs = [further(*both) for both in zip(bounds, least, strict=True)]
-            if not any(len(rule) for rule, _ in pairs):
-                break
-            pending = self._begin(wanted, pairs, tried=True)
+        yield from _note(bounds, coarse, pending)
+        beside = [_beside_the_best(*both) for both in zip(bounds, least, strict=True)]
+        if any(len(rule) for rule, _ in beside):
+            pending = self._begin(wanted, beside, tried=True)
             yield None
+            yield from _note(bounds, beside, pending)
         fitness = [own.max(axis=1, initial=WORST) for own in bounds]
         going = [_promising(*both) for both in zip(bounds, least, strict=True)]
-        if any(len(rule) for rule, _ in going):
-            pending = self._begin(wanted, going, thresholds=least)
-            yield None
-            for found in pending:
-                if found is None:
-                    yield None
-                    continue
-                for own, (rule, _), values in zip(fitness, going, found, strict=True):
-                    own[rule] = WORST  # what was a bound
-                    np.maximum.at(own, rule, values)
-        yield fitness
+        if not any(len(rule) for rule, _ in going):
+            yield fitness
+            return
+        pending = self._begin(wanted, going, thresholds=least)
+        yield None
+        for own, (rule, _) in zip(fitness, going, strict=True):
+            own[rule] = WORST  # what was a bound
+        yield from _best(fitness, going, pending)
 
     def score_graphs(
         self,
@@ -166,6 +143,27 @@ class BestRate:
     def on(self, arenas: Sequence[Arena], capacity: int) -> Evaluator:
         """As the evaluator."""
         return self.inner.on(arenas, capacity)
+
+
+def _note(bounds: list[np.ndarray], pairs: Pairs, pending: PendingScores) -> Iterator[None]:
+    """Wait for what pairs reach on the first group, and write it into arrays (rule, rate)."""
+    for found in pending:
+        if found is None:
+            yield None
+            continue
+        for own, (rule, rate), values in zip(bounds, pairs, found, strict=True):
+            own[rule, rate] = values
+
+
+def _best(fitness: list[np.ndarray], pairs: Pairs, pending: PendingScores) -> PendingScores:
+    """Fitness, raised to what the pairs of each rule reach."""
+    for found in pending:
+        if found is None:
+            yield None
+            continue
+        for own, (rule, _), values in zip(fitness, pairs, found, strict=True):
+            np.maximum.at(own, rule, values)
+        yield fitness
 
 
 def _all_pairs(rules: int, rates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from evolve.exports import export
 from evolve.expressions.one_line import equations
 from evolve.expressions.symbolic import main_text, text
 from evolve.ranking.compare import difference, p_value_text
-from evolve.report.display import about_champion
+from evolve.report.display import about_champion, completeness
 from evolve.report.front_table import front_rows, markdown
 from evolve.running.interrupt import StopSignal
 from evolve.running.result import Result
@@ -146,11 +146,7 @@ def summary(run_id: str, result: Result) -> str:
         f"Run `{run_id}`, {'stopped' if result.stopped else 'finished'} after "
         f"{result.history[-1].generation} generations, {result.evaluations} evaluated rules and "
         f"{result.seconds:.1f} s of search.",
-        *(
-            [f"Complete up to {result.complete} operations: every rule so short was scored."]
-            if result.complete is not None
-            else []
-        ),
+        *([completeness(result)] if result.complete is not None else []),
         "",
         *(f"    {k} = {text(e)}" for k, e in result.champion.rule.equations.items()),
         "",

@@ -12,6 +12,7 @@ from evolve.report.front_table import front_rows, show_front
 from evolve.report.score_table import score_columns
 from evolve.report.tables import DIGITS, short_constants, show_table, signed
 from evolve.report.terminal import Page, command
+from evolve.running.head_start import BEST
 from evolve.running.result import Result
 
 #: A champion is better than a known rule if the paired test says so at this level.
@@ -94,6 +95,14 @@ def rank_record(table: Table) -> dict[str, Any]:
     }
 
 
+def completeness(result: Result) -> str:
+    """Up to which size every rule was scored before the search, and how, in a sentence."""
+    line = f"Complete up to {result.complete} operations: every rule so short was scored"
+    if result.config.at_best_rate:
+        return f"{line} at the task's learning rate, and the {BEST} best at all {len(RATES)} rates."
+    return f"{line}."
+
+
 def about_champion(result: Result) -> list[str]:
     """What should be known of a champion before it is called a discovery, in sentences."""
     lines, row = [], result.champion_row
@@ -131,7 +140,7 @@ def show_result(run_id: str, result: Result, folder: Path) -> None:
         bold=result.config.task,
     )
     if result.complete is not None:
-        page.say(f"complete up to {result.complete} operations: every rule so short was scored")
+        page.say(completeness(result))
     equations = {name: text(e) for name, e in result.champion.rule.equations.items()}
     page.say()
     for name, equation in equations.items():

@@ -3,7 +3,7 @@
 import csv
 import io
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from substrate.rule import Rule
 SHOWN = 10
 
 
+@lru_cache(maxsize=1024)  # shown, written to JSON and to files
 def shortest(rule: Rule) -> Rule:
     """A rule as a person would write it."""
     return simplify_rule(rule).rule
@@ -110,7 +111,7 @@ def record(run_id: str, result: SurveyResult) -> dict[str, Any]:
         "rules_by_operations": result.rules.counts,
         "complete_up_to": result.complete,
         "scored": result.scores.done,
-        "learned_on_all_instances": int(result.scores.learned.sum()),
+        "exact_scores": int(result.scores.exact.sum()),
         "diverged": result.diverged,
         "seconds": round(result.seconds, 3),
         "champion": {**of(champion), "score": row.score, "low": row.low, "high": row.high},
@@ -256,8 +257,8 @@ def draw_pictures(log: RunLog, result: SurveyResult) -> None:
 
         scores = result.scores
         done = np.arange(len(scores.score)) < scores.done
-        exact = scores.score[done & scores.learned & ~scores.diverged]
-        bounded = scores.score[done & ~scores.learned & ~scores.diverged]
+        exact = scores.score[done & scores.exact & ~scores.diverged]
+        bounded = scores.score[done & ~scores.exact]
         known = {r.rule: r.score for r in _baselines(result)[:3]}
         log.figure("scores.png", distribution(exact, bounded, result.diverged, known))
 
@@ -282,7 +283,7 @@ def best_csv(result: SurveyResult) -> str:
 def scores_file(result: SurveyResult) -> bytes:
     """All that is known of every rule, as arrays (rule,) of NumPy.
 
-    Fingerprints say which rule it is; `score` is exact where `learned`, else a bound.
+    Fingerprints say which rule it is; `score` is exact where `exact`, else a bound.
     """
     scores, found = result.scores, result.rules
     out = io.BytesIO()
@@ -292,7 +293,7 @@ def scores_file(result: SurveyResult) -> bytes:
         operations=found.sizes.astype(np.int16),
         score=scores.score.astype(np.float32),
         rate=scores.rate.astype(np.float32),
-        learned=scores.learned,
+        exact=scores.exact,
         diverged=scores.diverged,
         done=np.array(scores.done),
     )

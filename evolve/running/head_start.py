@@ -11,6 +11,7 @@ best of them with the others.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from evolve.search.genome import express
 from evolve.search.individual import Individual
 from evolve.search.lookahead import Lookahead
 from evolve.search.score_cache import Key
-from evolve.survey.forecast import seconds_of
+from evolve.survey.forecast import listed, seconds_of
 from evolve.survey.formulas import Formulas
 from evolve.survey.rules import Rules, rules
 from substrate.compilation.graph import Graph
@@ -49,28 +50,27 @@ class ShortRules:
     Parameters
     ----------
     lists
-        Everything up to `complete` operations, and sums and products up to `plain`.
+        Everything up to `complete` operations, and perhaps sums and products up to more.
     """
 
     lists: tuple[Rules, ...]
     entries: tuple[tuple[int, int], ...]  # list and place
     complete: int
-    plain: int
 
     @classmethod
-    def of(cls, everything: Rules, sums: Rules | None, complete: int, plain: int) -> "ShortRules":
+    def of(cls, everything: Rules, sums: Rules | None, complete: int) -> "ShortRules":
         """Both lists together."""
         lists = (everything,) if sums is None else (everything, sums)
         known: set[Key] = set()
         entries = []
-        for number, listed in enumerate(lists):
-            for place in range(len(listed)):
-                key = listed.keys(place)
+        for number, some in enumerate(lists):
+            for place in range(len(some)):
+                key = some.keys(place)
                 if key not in known:
                     known.add(key)
                     entries.append((number, place))
         entries.sort(key=lambda entry: int(lists[entry[0]].sizes[entry[1]]))
-        return cls(lists, tuple(entries), complete, plain)
+        return cls(lists, tuple(entries), complete)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -86,42 +86,42 @@ class ShortRules:
         return self.lists[number].keys(place)
 
     @property
+    def plain(self) -> int:
+        """Operations up to which it has all sums and products."""
+        return max(rules.formulas.size for rules in self.lists)
+
+    @cached_property
     def sizes(self) -> np.ndarray:
         """Operations of every rule."""
         return np.array([self.lists[number].sizes[place] for number, place in self.entries])
 
 
 def list_short_rules(config: RunConfig) -> ShortRules | None:
-    """The rules up to `variation.survey` operations, or what is affordable; None if that is nothing."""
+    """The rules up to `variation.survey` operations, or what is affordable; None if that is nothing.
+
+    Raises
+    ------
+    UserError
+        If so many cannot be listed or scored, or if the rules have several equations for the weights.
+    """
     size, grid = config.variation.survey, config.grid
-    if size == 0 or (size is None and config.variation.start is not None):
+    if size == 0:
         return None
-    if len(config.genes.equations) > 1:  # lists are of rules with one equation for the weights
-        if size is None:
-            return None
-        raise UserError(
-            f"variation.survey = {size} lists rules with one equation for the weights, and rules for {config.task!r} "
-            f"have {', '.join(config.genes.equations)}. Give variation.survey=0."
-        )
     if size is not None:
-        found = Formulas(grid.terminals, grid.primitives)
-        while found.size < size:
-            found.extend()
-        return ShortRules.of(rules(found, grid.outputs), None, size, size)
-    plain_functions = tuple(name for name in grid.primitives if name in PLAIN)
-    mixed = plain_functions != grid.primitives or bool(config.genes.slow)
-    everything = _largest(config, grid.terminals, grid.primitives, SECONDS / (2 if mixed else 1))
-    if not mixed:
-        complete = 0 if everything is None else everything.formulas.size
-        sums = None
-    else:
-        complete = 0 if everything is None else everything.formulas.size
-        leaves = tuple(leaf for leaf in grid.terminals if leaf not in config.genes.slow)
-        sums = _largest(config, leaves, plain_functions, SECONDS / 2)
-    plain = max(complete, 0 if sums is None else sums.formulas.size)
-    if everything is None or plain < SMALLEST:
+        everything, _ = listed(config, SurveyConfig(size=size))
+        return ShortRules.of(everything, None, size)
+    if config.variation.start is not None or len(config.genes.equations) > 1:
         return None
-    return ShortRules.of(everything, sums, complete, plain)
+    plain = tuple(name for name in grid.primitives if name in PLAIN)
+    if plain == grid.primitives and not config.genes.slow:
+        whole, sums = _largest(config, grid.terminals, plain, SECONDS), None
+    else:
+        whole = _largest(config, grid.terminals, grid.primitives, SECONDS / 2)
+        leaves = tuple(leaf for leaf in grid.terminals if leaf not in config.genes.slow)
+        sums = _largest(config, leaves, plain, SECONDS / 2)
+    if whole is None or max(r.formulas.size for r in (whole, sums) if r) < SMALLEST:
+        return None
+    return ShortRules.of(whole, sums, whole.formulas.size)
 
 
 def _largest(
@@ -177,22 +177,27 @@ def score(
     found = [dict(enumerate(own)) for own in at_task_rate]
     if not configs[0].at_best_rate or stopped:
         return len(found[0]), found
-    best = [_best_places(np.array(own), short.sizes[: len(own)], BEST) for own in at_task_rate]
+    best = []
+    for own in at_task_rate:
+        values = np.array(own)
+        promising = _best_of_all(values, BEST) + _best_of_sizes(values, short.sizes)
+        best.append(list(dict.fromkeys(promising)))
     graphs = [[short.graph(place) for place in own] for own in best]
     scores = wait(evaluator.begin(graphs))
     pairs = zip(best, scores, strict=True)
     return len(short), [dict(zip(own, values.tolist(), strict=True)) for own, values in pairs]
 
 
-def _best_places(scores: np.ndarray, sizes: np.ndarray, count: int) -> list[int]:
-    """The best rules and the best of every size, the best first."""
-    best = np.argsort(-scores, kind="stable")[:count].tolist()
-    of_size = [
-        int(own[np.argmax(scores[own])])
-        for size in range(int(sizes.max()) + 1)
-        if len(own := np.flatnonzero(sizes == size))
-    ]
-    return list(dict.fromkeys([*best, *of_size]))
+def _best_of_all(scores: np.ndarray, count: int) -> list[int]:
+    """Places of the best rules, the best first and the shorter of equals first."""
+    best: list[int] = np.argsort(-scores, kind="stable")[:count].tolist()
+    return best
+
+
+def _best_of_sizes(scores: np.ndarray, sizes: np.ndarray) -> list[int]:
+    """Places of the best rule of every size."""
+    own = (np.flatnonzero(sizes == size) for size in range(int(sizes.max()) + 1))
+    return [int(places[np.argmax(scores[places])]) for places in own if len(places)]
 
 
 def give(
@@ -212,10 +217,15 @@ def give(
             return None
         return Individual(genome, express(config.grid, genome), found[place])
 
-    places, scores = list(found), np.array(list(found.values()))
-    sizes = short.sizes[places]
-    order = _best_places(scores, sizes, config.variation.islands)
-    ranked = [one for i in order if (one := individual(places[i])) is not None]
-    islands = ranked[: config.variation.islands]
-    known = {short.key(place): score for place, score in found.items()}
-    search.begin_with(islands, ranked, known, looked_at)
+    places, scores = np.array(list(found)), np.array(list(found.values()))
+
+    def individuals(best: list[int]) -> list[Individual]:
+        some = (individual(int(place)) for place in places[best])
+        return [one for one in some if one is not None]
+
+    search.begin_with(
+        individuals(_best_of_all(scores, config.variation.islands)),
+        individuals(_best_of_sizes(scores, short.sizes[places])),
+        {short.key(place): score for place, score in found.items()},
+        looked_at,
+    )

@@ -101,12 +101,12 @@ def run_together(
     """
     first = configs[0]
     require_room(first, len(configs))
+    short = list_short_rules(first)
     logs[0].phase("drawing instances and compiling")
     trains = [draw_arena(c, "train") for c in configs]
     jobs = [Job(c, log, begin_search(c, founder)) for c, log in zip(configs, logs, strict=True)]
     evaluator = build_evaluator(first, trains)
     evaluator.warm()
-    short = list_short_rules(first)
     with nullcontext(stop) if stop else Interrupt().armed() as interrupt:
         if isinstance(interrupt, Interrupt):
             interrupt.searching = True

@@ -334,10 +334,15 @@ def _simplified(candidate: Candidate) -> Candidate:
 
 @lru_cache(maxsize=4096)  # runs that end together often found the same
 def _shortest(rule: Rule) -> Simplified:
-    rule, note = simplify_rule(rule)
+    short, note = simplify_rule(rule)
+    return Simplified(without_unread(short), note)
+
+
+def without_unread(rule: Rule) -> Rule:
+    """A rule without the slow variables that no weight depends on."""
     needed = {str(s) for e in rule.changes.values() for s in symbols_of(e)}
     while (
         more := {str(s) for v in rule.slow if v.name in needed for s in symbols_of(v.rate)} - needed
     ):
         needed |= more
-    return Simplified(replace(rule, slow=tuple(v for v in rule.slow if v.name in needed)), note)
+    return replace(rule, slow=tuple(v for v in rule.slow if v.name in needed))

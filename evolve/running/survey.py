@@ -26,15 +26,16 @@ from evolve.running.finding import Finding
 from evolve.running.interrupt import StopSignal
 from evolve.running.log import Log
 from evolve.running.loop import build_evaluator
-from evolve.running.select_champion import baselines, draw_arena
+from evolve.running.select_champion import baselines, draw_arena, without_unread
 from evolve.running.survey_result import Surveyed, SurveyResult, is_close
 from evolve.survey.rules import Rules
 from evolve.survey.scoring import Scores, geometric, score_all
 from rules_zoo import RULES
 from substrate.compilation.graph import to_rule
+from substrate.hardware import as_implemented, violations
 from substrate.rule import Rule
 
-#: Steps of a progress bar, and seconds between two of them.
+#: Steps of the bar that shows progress.
 STEPS = 100
 
 
@@ -107,8 +108,13 @@ def survey(
 
 
 def _rule(config: RunConfig, rules: Rules, place: int, name: str) -> Rule:
-    """The rule of a place, with those of other projections beside it."""
-    return full_rule(to_rule(rules.graph(place), name, config.slow), fixed_rules(config.settings))
+    """The rule of a place as the chip holds it, with those of other projections beside it."""
+    own = _evolved(config, rules, place, name)
+    return as_implemented(config.profile, full_rule(own, fixed_rules(config.settings)))
+
+
+def _evolved(config: RunConfig, rules: Rules, place: int, name: str) -> Rule:
+    return without_unread(to_rule(rules.graph(place), name, config.slow))
 
 
 def _validated(
@@ -127,7 +133,7 @@ def _validated(
             training=float(scores.score[place]),
             validation=float(own.mean()),
             scores=own,
-            known=recognise(to_rule(rules.graph(place), "own", config.slow), RULES.values()),
+            known=recognise(_evolved(config, rules, place, "own"), RULES.values()),
         )
         for place, own in zip(places, found, strict=True)
     }
@@ -142,7 +148,8 @@ def _measured(
 ) -> list[Row]:
     """Rules of the survey and known ones on test instances, best first; known ones at the best of the same rates."""
     test = draw_arena(config, "test")
-    known = baselines(test, config.family.baselines)
+    profile, named = config.profile, baselines(test, config.family.baselines)
+    known = [as_implemented(profile, rule) for rule in named if not violations(profile, rule)]
     (tried,) = evaluator.measure([known], [train], {r.name: tuple(rates) for r in known})
     gains = {n: (rates[int(np.argmax(s.fitness))],) for n, s in tried.items()}
     own = {s.rule.name: s.rule for s in surveyed}

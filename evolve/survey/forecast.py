@@ -18,6 +18,7 @@ from evolve.evaluation.compiled import RULES_PER_PROGRAM
 from evolve.survey.formulas import BYTES, Formulas
 from evolve.survey.rules import Rules, rules
 from substrate.errors import UserError
+from substrate.hardware import graph_violations
 from substrate.memory import in_words, tightest
 
 #: Seconds that a survey may be expected to take where no limit is given.
@@ -47,7 +48,7 @@ class Forecast:
 
 
 def listed(config: RunConfig, survey: SurveyConfig) -> tuple[Rules, Forecast]:
-    """List the rules of a survey, if they can be held and scored.
+    """List the rules of a survey, if they can be held and scored; on a chip those that it can run.
 
     Raises
     ------
@@ -67,6 +68,10 @@ def listed(config: RunConfig, survey: SurveyConfig) -> tuple[Rules, Forecast]:
             _require(config, survey, found)
         found.extend()
     all_rules = rules(found, grid.outputs, survey.up_to)
+    if not config.profile.ideal:  # a rule that the chip cannot run is none
+        graphs = map(all_rules.graph, range(len(all_rules)))
+        runs = [not graph_violations(config.profile, graph) for graph in graphs]
+        all_rules = all_rules.only(np.array(runs))
     count = len(all_rules)
     needed = _bytes(config, survey, len(found), count)
     return all_rules, Forecast(count, seconds_of(config, survey, count), int(needed))
@@ -127,7 +132,7 @@ def _require(config: RunConfig, survey: SurveyConfig, found: Formulas) -> None:
     limit = "" if survey.seconds else " or a limit of time with --seconds"
     raise UserError(
         f"The survey of {config.task!r} up to size {survey.size} is too large. {problem}. Distinct formulas of "
-        f"{', '.join(map(str, range(found.size + 1)))} operations: {known}. What would fit: --size {fits}, fewer "
+        f"{', '.join(map(str, range(found.size + 1)))} operations: {known}. What would fit: size {fits}, fewer "
         f"terminals, functions or rates{limit}."
     )
 

@@ -5,7 +5,7 @@ changes nothing: its rate is 0, which costs no operation and is no formula of th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
@@ -38,7 +38,11 @@ class Rules:
     @property
     def counts(self) -> list[int]:
         """How many rules have 0, 1, 2, ... operations."""
-        return np.bincount(self.sizes).tolist()
+        return np.bincount(self.sizes, minlength=self.formulas.size + 1).tolist()
+
+    def only(self, kept: np.ndarray) -> "Rules":
+        """Those of a mask."""
+        return replace(self, places=self.places[kept], sizes=self.sizes[kept])
 
     def graph(self, rule: int) -> Graph:
         """One rule, ready to be scored."""

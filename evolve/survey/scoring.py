@@ -42,9 +42,9 @@ class Scores:
 
     rates: tuple[float, ...]
     keep: int  # how many of the best have exact scores, if they come within the margin
-    score: np.ndarray  # training score where `learned`, else a bound that it cannot exceed
+    score: np.ndarray  # training score where `exact`, else a bound that it cannot exceed
     rate: np.ndarray  # the factor on the task's rate at which it has that score
-    learned: np.ndarray  # whether it has learned on all training instances
+    exact: np.ndarray  # whether it has learned on all training instances, or diverged
     diverged: np.ndarray  # whether it diverges at every rate
     done: int = 0  # rules that were looked at; those after them were not reached
     certain: bool = False  # whether the best of those are known to be the best
@@ -57,24 +57,24 @@ class Scores:
             keep=keep,
             score=np.full(rules, WORST),
             rate=np.ones(rules),
-            learned=np.zeros(rules, bool),
+            exact=np.zeros(rules, bool),
             diverged=np.zeros(rules, bool),
         )
 
     @property
     def best(self) -> np.ndarray:
         """Places of the best rules, the best first and the shorter of equals first."""
-        places = np.flatnonzero(self.learned)
+        places = np.flatnonzero(self.exact)
         return places[np.argsort(-self.score[places], kind="stable")][: self.keep]
 
     def best_of(self, places: np.ndarray) -> int | None:
-        """The best of these that has learned on everything, the first of equals."""
-        known = places[self.learned[places]]
+        """The best of these with an exact score, the first of equals."""
+        known = places[self.exact[places]]
         return int(known[np.argmax(self.score[known])]) if len(known) else None
 
 
 Graphs = Callable[[int], Graph]
-#: Told how many of how many pairs are done; whether to end, with what there is.
+#: Told how many of how many rules are done; whether to end, with what there is.
 Progress = Callable[[int, int], bool]
 
 
@@ -124,7 +124,7 @@ def _score_each(graph: Graphs, scores: Scores, evaluator: Evaluator, progress: P
         best = found.argmax(axis=0)
         scores.score[places] = found.max(axis=0)
         scores.rate[places] = np.array(rates)[best]
-        scores.learned[places] = True
+        scores.exact[places] = True
         scores.diverged[places] = scores.score[places] <= WORST
         scores.done, scores.certain = int(places[-1]) + 1, True
         if progress(scores.done, count):
@@ -172,8 +172,9 @@ def _race(
             if value > reached[place]:
                 reached[place], scores.rate[place] = value, factor
         stopped = progress(count, count)
-    scores.learned = np.isfinite(reached)
-    scores.score[scores.learned] = reached[scores.learned]
+    learned = np.isfinite(reached)
+    scores.score[learned] = reached[learned]
+    scores.exact = learned | scores.diverged
 
 
 def _thresholds(reached: np.ndarray, sizes: np.ndarray, keep: int, margin: float) -> np.ndarray:

@@ -10,10 +10,14 @@ from evolve.__main__ import main
 from evolve.commands.survey import launch
 from evolve.config.run_config import RunConfig
 from evolve.config.survey_config import SurveyConfig
+from evolve.ranking.recognise import keys, recognise
 from evolve.report import survey as report
 from evolve.running.log import RunView
+from evolve.running.survey import _evolved
+from evolve.survey.forecast import listed
 from evolve.tracking.store import Store
 from rules_zoo import RULES
+from substrate.compilation.graph import from_rule
 
 SMALL = RunConfig(
     options={"dimensions": [2], "samples": 1000},
@@ -65,7 +69,7 @@ def test_a_survey_leaves_everything_in_the_store(surveyed):
     wanted = {"champion.json", "champion.py", "champion.tex", "best.csv", "summary.md"}
     assert wanted | {"scores.npz", "scores.png"} <= names
     kept = np.load(artifacts / "scores.npz")
-    assert len(kept["keys"]) == 1102 and kept["learned"].sum() == result.scores.learned.sum()
+    assert len(kept["keys"]) == 1102 and kept["exact"].sum() == result.scores.exact.sum()
     lines = (artifacts / "best.csv").read_text().splitlines()
     assert len(lines) == len(result.close) + 1 and sum(",yes," in line for line in lines) == 1
     (listed,) = Store(folder).list()
@@ -92,6 +96,39 @@ def test_slow_variables_and_other_functions(tmp_path, monkeypatch):
     assert any(one.rule.slow for one in result.close)
 
 
+def test_a_rule_that_reads_no_slow_variable_is_recognised_beside_one():
+    config = RunConfig(genes={"slow": ["s"], "primitives": ["sub", "mul"]})
+    found, _ = listed(config, SurveyConfig(size=3))
+    key = (keys(from_rule(RULES["oja"]))["dw"], 0)
+    (place,) = (i for i in range(len(found)) if found.keys(i) == key)
+    rule = _evolved(config, found, place, "own")
+    assert not rule.slow
+    assert recognise(rule, RULES.values()) == ("oja", 1)
+
+
+def test_on_a_chip_only_rules_that_it_can_run_are_listed(monkeypatch):
+    """Our chips run all sums and products so short; a stand-in has no squares."""
+
+    def refusal(profile, graph):
+        return ["squares"] * any(node.a == node.b for node in graph.nodes)
+
+    monkeypatch.setattr("evolve.survey.forecast.graph_violations", refusal)
+    config = RunConfig(hardware="loihi1", genes={"primitives": ["sub", "mul"]})
+    ideal, _ = listed(RunConfig(genes=config.genes), SurveyConfig(size=2))
+    found, forecast = listed(config, SurveyConfig(size=2))
+    assert 0 < len(found) == forecast.rules < len(ideal)
+    assert not any(refusal(None, found.graph(i)) for i in range(len(found)))
+
+
+def test_a_survey_runs_on_a_chip(tmp_path, monkeypatch):
+    monkeypatch.setattr("evolve.running.survey.baselines", lambda arena, names: [RULES["oja"]])
+    counts = {"train": 10, "validation": 10, "test": 10}
+    config = RunConfig(**{**SMALL.model_dump(), "hardware": "loihi1", "instances": counts})
+    _, result = launch(config, SurveyConfig(size=1), tmp_path, RunView())
+    assert not result.stopped
+    assert {row.rule for row in result.rows} >= {one.rule.name for one in result.best_of_size}
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -100,7 +137,7 @@ def test_slow_variables_and_other_functions(tmp_path, monkeypatch):
         (["pca", "--terminals", "error"], "error"),
         (["pca", "--up-to", "sign"], "up_to"),
         (["pca", "--set", "genes.evolved_constants=2"], "--constants"),
-        (["pca", "--size", "11"], "What would fit: --size"),
+        (["pca", "--size", "11"], "What would fit: size"),
         (["nothing"], "nothing"),
     ],
 )

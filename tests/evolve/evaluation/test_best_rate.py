@@ -7,7 +7,7 @@ import pytest
 
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.arena import WORST
-from evolve.evaluation.best_rate import RATES, BestRate, rates_of_graphs, rates_of_rules
+from evolve.evaluation.best_rate import RATES, rates_of_graphs, rates_of_rules
 from evolve.evaluation.pending import wait
 from evolve.running.loop import build_evaluator
 from evolve.running.select_champion import draw_arena
@@ -106,4 +106,3 @@ def test_known_rules_get_the_same_treatment():
 def test_chips_keep_the_rate_of_the_task(hardware):
     config = RunConfig(rates="best", hardware=hardware)
     assert config.at_best_rate == (hardware == "ideal")
-    assert not isinstance(evaluator().inner, BestRate)

@@ -5,6 +5,7 @@ import pytest
 
 from evolve.config.run_config import RunConfig
 from evolve.evaluation.interpreter import Interpreter
+from evolve.ranking.recognise import keys
 from evolve.running import head_start
 from evolve.running.head_start import list_short_rules
 from evolve.running.interrupt import Interrupt
@@ -14,6 +15,7 @@ from evolve.running.select_champion import draw_arena
 from evolve.search.fingerprint import PRIME
 from rules_zoo import RULES
 from substrate.compilation.graph import from_rule
+from substrate.errors import UserError
 
 SMALL = {
     "options": {"dimensions": [2, 3], "samples": 500},
@@ -64,16 +66,22 @@ def test_no_surveyed_formula_is_scored_again(monkeypatch):
     begin = Interpreter.begin
 
     def noting(self, wanted, *more, **named):
-        asked.append([len(own) for own in wanted])
+        asked.append(wanted)
         return begin(self, wanted, *more, **named)
 
     monkeypatch.setattr(Interpreter, "begin", noting)
     job, _ = searched(config)
-    assert job.complete == known.complete
-    assert job.lookahead.state.evaluations >= len(listed)
-    assert listed <= set(job.lookahead.state.known._scores)
-    in_search = sum(map(sum, asked)) - len(listed)
-    assert job.lookahead.state.evaluations - len(listed) <= in_search
+    assert job.complete == known.complete and len(known) < head_start.BATCH
+    first, *later = asked
+    assert [len(own) for own in first] == [len(known)]
+    met = {tuple(keys(graph).values()) for wanted in later for own in wanted for graph in own}
+    assert met and met.isdisjoint(listed)
+    assert job.lookahead.state.evaluations > len(listed)
+
+
+def test_a_size_that_cannot_be_listed_is_refused():
+    with pytest.raises(UserError, match=r"too large.*What would fit: size"):
+        list_short_rules(RunConfig(variation={"survey": 10}))
 
 
 def test_every_island_begins_with_one_of_the_best(monkeypatch):
@@ -141,13 +149,11 @@ def test_a_slow_variable_that_is_not_read_makes_no_difference():
     """Rules whose weight does not depend on a slow variable are one rule, whatever the rate of that variable."""
     config = RunConfig(genes={"slow": ["s"]})
     known = list_short_rules(config)
-    keys = [known.key(place) for place in range(len(known))]
-    assert len(set(keys)) == len(keys)
-    oja = [key for key in keys if key[0] == _key("oja")]
+    listed = [known.key(place) for place in range(len(known))]
+    assert len(set(listed)) == len(listed)
+    oja = [key for key in listed if key[0] == _key("oja")]
     assert oja == [(_key("oja"), 0)]
 
 
 def _key(name):
-    from evolve.ranking.recognise import keys
-
     return keys(from_rule(RULES[name]))["dw"] % PRIME

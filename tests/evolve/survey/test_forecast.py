@@ -46,7 +46,7 @@ def test_rules_with_slow_variables_are_counted_over_all_equations():
 def test_a_survey_of_more_than_a_day_is_refused_unless_time_is_limited(monkeypatch):
     config = RunConfig()
     monkeypatch.setattr(forecast, "DAY", 0.5)
-    with pytest.raises(UserError, match=r"too large.*--size 4.*--seconds") as refused:
+    with pytest.raises(UserError, match=r"too large.*size 4.*--seconds") as refused:
         forecast.listed(config, SurveyConfig(size=6))
     assert "3, 19, 128, 952" in str(refused.value)
     rules, expected = forecast.listed(config, SurveyConfig(size=4, seconds=1))
@@ -58,7 +58,7 @@ def test_a_survey_that_does_not_fit_into_memory_is_refused(monkeypatch):
         return (Room(100_000, "a test"), memory) if memory > 100_000 else None
 
     monkeypatch.setattr(forecast, "tightest", tightest)
-    with pytest.raises(UserError, match=r"of memory, and .* can be had.*--size 3"):
+    with pytest.raises(UserError, match=r"of memory, and .* can be had.*size 3"):
         forecast.listed(RunConfig(), SurveyConfig(size=5))
 
 

@@ -51,7 +51,7 @@ def test_the_best_of_all_and_of_every_size_are_those_of_scoring_everything(keep)
     everything, scores = exhaustive(), scored(keep=keep)
     best = everything.max(axis=1)
     assert scores.certain
-    assert scores.learned.sum() < len(RULES), "the race has spared nothing"
+    assert scores.exact.sum() < len(RULES), "the race has spared nothing"
     expected = np.argsort(-best, kind="stable")[:keep]
     close = expected[best[expected] >= best.max() - 0.1]
     np.testing.assert_array_equal(scores.best[: len(close)], close)
@@ -68,7 +68,7 @@ def test_the_best_of_all_and_of_every_size_are_those_of_scoring_everything(keep)
 def test_what_did_not_learn_is_bounded_and_what_diverges_is_worst():
     everything, scores = exhaustive(), scored()
     best = everything.max(axis=1)
-    assert np.all(scores.score[~scores.learned] >= best[~scores.learned] - 1e-5)
+    assert np.all(scores.score[~scores.exact] >= best[~scores.exact] - 1e-5)
     np.testing.assert_array_equal(scores.score[scores.diverged], WORST)
     assert np.all(best[scores.diverged] == WORST)
     assert 0 < scores.diverged.sum() < len(RULES)
@@ -77,7 +77,7 @@ def test_what_did_not_learn_is_bounded_and_what_diverges_is_worst():
 def test_at_one_rate_every_rule_has_its_score():
     scores = scored(rates=(1.0,))
     np.testing.assert_array_equal(scores.score, exhaustive()[:, 2])
-    assert scores.learned.all() and scores.certain
+    assert scores.exact.all() and scores.certain
 
 
 @pytest.mark.parametrize("rates", [(1.0,), RATES])
@@ -87,3 +87,16 @@ def test_an_early_end_says_how_far_it_came(rates, monkeypatch):
     assert 0 < scores.done < len(RULES)
     assert len(scores.best), "what was looked at has a best"
     assert np.all(scores.best < scores.done)
+
+
+@pytest.mark.parametrize("rates", [(1.0,), RATES])
+def test_rules_that_all_diverge_have_scores_too(rates, monkeypatch):
+    class Diverging:
+        races = True
+
+        def begin(self, wanted, thresholds=None, gains=None):
+            yield [np.full(len(own), WORST) for own in wanted]
+
+    scores = score_all(RULES.graph, RULES.sizes, Diverging(), rates)
+    assert scores.certain and scores.diverged.all() and scores.exact.all()
+    assert scores.best[0] == 0 and scores.score[0] == WORST
